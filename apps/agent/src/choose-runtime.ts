@@ -1,0 +1,67 @@
+/** Takes the best runtime of this machine, or the one that was asked for, or refuses with what is missing. */
+import { createHash } from 'node:crypto';
+import type { RuntimeReport } from '@ekiden/agent-link';
+import { createRuntime, probeRuntimes, SAFE_DEFAULTS, type CapabilitySet, type SecurityDefaults, type SupervisedRuntime } from '@ekiden/isolation';
+import type { Log } from '@ekiden/model';
+import { OptionError } from '@ekiden/service';
+import { findImages, type FoundImages } from './container-images.js';
+import { parseCapabilities, type AgentOptions } from './options.js';
+import { reportRuntimes } from './report-runtimes.js';
+
+type SecurityChoice = Pick<AgentOptions, 'taskCapabilities' | 'allowNewPrivileges' | 'privateTmp'>;
+
+export interface ChosenRuntime {
+  readonly runtime: SupervisedRuntime;
+  readonly images: FoundImages;
+  readonly report: readonly RuntimeReport[];
+}
+
+export async function chooseRuntime(options: AgentOptions, workDir: string, log: Log): Promise<ChosenRuntime> {
+  const wanted = options.runtime;
+  const probed = await probeRuntimes();
+  if (wanted === 'cgroup' && probed.chosen !== 'cgroup') {
+    throw new OptionError(`--runtime cgroup is not possible on this machine: ${probed.reasons.join('; ')}. Use --runtime process, which enforces no limits`);
+  }
+  const kind = wanted === 'process' ? 'process' : probed.chosen;
+  if (kind === 'process' && wanted === 'auto') log.warn('limits-not-enforced', { runtime: kind, reasons: probed.reasons });
+  // Several agents share a host: each sweeps only what carries the name of its own work directory.
+  const instance = createHash('sha256').update(workDir).digest('hex').slice(0, 12);
+  const images = await findImages(options, workDir, kind === 'cgroup', log);
+  if (images.kind === 'none') log.info('no-images', { why: images.why });
+  const containers = images.kind === 'ready' ? images.images.machine : null;
+  const defaults = securityDefaults(options);
+  const runtime = createRuntime({ kind, driver: kind === 'cgroup' ? probed.cgroup : null, instance, log, containers, defaults, hardCpu: !options.softCpus });
+  refuseMissing(runtime, options);
+  warnOfMissing(runtime, log);
+  const report = reportRuntimes({
+    used: kind,
+    abilities: runtime.abilities ?? null,
+    withoutGroups: probed.reasons,
+    withoutImages: images.kind === 'ready' ? null : images.why,
+  });
+  return { runtime, images, report };
+}
+
+function securityDefaults({ taskCapabilities, allowNewPrivileges, privateTmp }: SecurityChoice): SecurityDefaults {
+  return { rootCapabilities: rootCapabilities(taskCapabilities), noNewPrivs: !allowNewPrivileges, privateTmp };
+}
+
+function rootCapabilities(names: readonly string[] | null): CapabilitySet {
+  if (names === null) return SAFE_DEFAULTS.rootCapabilities;
+  const parsed = parseCapabilities('--task-capabilities', names, 'all', 'none');
+  return parsed.includes('all') ? 'all' : parsed.filter((name) => name !== 'none');
+}
+
+/** What the operator has asked for in so many words is there, or the agent does not start. */
+function refuseMissing({ abilities }: SupervisedRuntime, { taskCapabilities, privateTmp }: SecurityChoice): void {
+  const capabilities = taskCapabilities === null || taskCapabilities.includes('all') ? null : abilities?.capabilities;
+  if (capabilities != null) throw new OptionError(`--task-capabilities is not possible: ${capabilities}`);
+  if (privateTmp && abilities?.['private-tmp'] != null) throw new OptionError(`--private-tmp is not possible: ${abilities['private-tmp']}`);
+}
+
+/** A default that is not kept is no secret. Without root there is nothing to take away. */
+function warnOfMissing({ abilities }: SupervisedRuntime, log: Log): void {
+  const isRoot = process.geteuid?.() === 0;
+  const missing = [isRoot ? abilities?.capabilities : null, abilities?.['no-new-privs']].filter((why) => why != null);
+  if (missing.length > 0) log.warn('task-rights-not-reduced', { reasons: missing });
+}

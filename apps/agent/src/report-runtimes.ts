@@ -1,0 +1,22 @@
+/** The runtimes of this agent as the master shows them (`ekiden nodes -v`): which are used, and what each cannot give here, with the reason. Pure. */
+import type { RuntimeReport } from '@ekiden/agent-link';
+import type { Abilities } from '@ekiden/isolation';
+
+export interface FoundRuntimes {
+  readonly used: 'process' | 'cgroup';
+  readonly abilities: Abilities | null;
+  /** Why there are no control groups; empty: there are. */
+  readonly withoutGroups: readonly string[];
+  /** Why images are not run; null: they are. */
+  readonly withoutImages: string | null;
+}
+
+export function reportRuntimes({ used, abilities, withoutGroups, withoutImages }: FoundRuntimes): readonly RuntimeReport[] {
+  const missing = [...new Set(Object.values(abilities ?? {}).filter((why) => why !== null))];
+  const cgroup = used === 'cgroup' ? missing : withoutGroups.length > 0 ? withoutGroups : ['not chosen: --runtime process'];
+  return [
+    { name: 'process', isUsed: used === 'process', reasons: used === 'process' ? missing : ['not needed: cgroup does all that it does'] },
+    { name: 'cgroup', isUsed: used === 'cgroup', reasons: cgroup },
+    { name: 'oci', isUsed: withoutImages === null, reasons: withoutImages === null ? [] : [withoutImages] },
+  ];
+}

@@ -1,0 +1,42 @@
+/**
+ * Brings the image of a task before the start, and settles what is run in it.
+ *
+ * After the fetch, which may bring the credentials. A pull takes long: the task is written down as accepted first, says how far the pull
+ * is (progress.ts), and a kill ends it. Which image it was is in the task's record, so that nobody collects it while the task runs.
+ */
+import { CONTAINER_SANDBOX, containerWords } from '@ekiden/isolation';
+import type { Clock, TaskId } from '@ekiden/model';
+import type { ImagePort } from '../../agent-ports.js';
+import type { LiveTask } from '../live-task.js';
+import { startProgress } from '../progress.js';
+import type { TaskHook } from './task-hook.js';
+
+export function imageHook(images: ImagePort | null, clock: Clock, progress: (task: LiveTask, what: string) => void): TaskHook {
+  const underWay = new Map<TaskId, AbortController>();
+  const stop = (task: LiveTask): void => underWay.get(task.taskId)?.abort();
+  return {
+    name: 'image',
+    preStart: async (task) => {
+      const { container } = task.plan;
+      if (container === null || images === null) return;
+      const pulling = new AbortController();
+      underWay.set(task.taskId, pulling);
+      const told = startProgress(clock, (what) => progress(task, what));
+      try {
+        await task.saveNow();
+        const wish = { reference: container.image, forcePull: container.forcePull, sandbox: task.record.sandbox };
+        const image = await images.ensure({ ...wish, stop: pulling.signal, progress: (text) => told.tell(() => text) });
+        const argv = containerWords(container.kind, container.command, image.config);
+        // Mesos' own containerizer starts in the sandbox where the image does not say; Docker in the root.
+        const workingDirectory = container.kind === 'MESOS' && image.config.workingDirectory === '' ? CONTAINER_SANDBOX : null;
+        task.inContainer = { argv, spec: { image, workingDirectory, volumes: await images.openVolumes(container.volumes) } };
+        task.update({ imageDigest: image.digest });
+      } finally {
+        told.end();
+        underWay.delete(task.taskId);
+      }
+    },
+    preStop: stop,
+    detach: stop,
+  };
+}

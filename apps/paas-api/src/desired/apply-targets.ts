@@ -1,0 +1,194 @@
+/**
+ * The common end of every change of what should be: new versions, locks, service ports, order, deployment.
+ *
+ * Callers say which definition each app is to have (null: none). What follows is the same for a POST, a scale by kill, a
+ * roll-back or a delete. Everything happens in one decision, against the newest state.
+ */
+import { assignServicePorts, classifyChange, groupChangeSuccess, invalidObject, servicePortsOf, toAppSpec, type AppDefinition } from '@ekiden/marathon-api';
+import { EkidenError, type AppId, type DeploymentId, type Ids, type InstanceId, type Instant } from '@ekiden/model';
+import { planDeployment, type ChangeKind } from '@ekiden/planner';
+import type { Draft } from '../ledger/draft.js';
+import type { PaasConfig } from '../paas-api.js';
+import { addEvent } from '../ledger/record-step.js';
+import type { AppVersionRow, DeploymentChange, DeploymentRow } from '../store/paas-store.js';
+import { asDefinition } from './definitions.js';
+import { CANCELLED, conflictsOf, endDeployment, openDeployment, refuseLocked, unfinishedChanges } from './deployment-rows.js';
+
+export interface DesireContext {
+  readonly config: PaasConfig;
+  readonly ids: Ids;
+}
+
+/** What one app is to become. */
+export interface Target {
+  readonly appId: AppId;
+  readonly definition: AppDefinition | null;
+  /** Replace its tasks although nothing has changed. */
+  readonly restart?: boolean;
+}
+
+export interface TargetOptions {
+  readonly force: boolean;
+  readonly sentenced?: readonly InstanceId[];
+  readonly rollbackOf?: DeploymentId | null;
+  /** Of a deployment that is cancelled by this one as a roll-back: how it ends. */
+  readonly endConflicts?: { readonly id: DeploymentId; readonly state: 'rolled-back'; readonly reason: string };
+}
+
+export interface AppliedTarget {
+  readonly appId: AppId;
+  readonly kind: ChangeKind | 'nothing';
+  readonly changedFields: readonly string[];
+  /** The version after the change: the current one when nothing has changed, null for a deleted app. */
+  readonly version: AppVersionRow | null;
+  readonly tasksToRestart: number;
+}
+
+export interface Applied {
+  readonly deployment: DeploymentRow;
+  readonly targets: readonly AppliedTarget[];
+}
+
+/** Throws `app-locked`, `too-many-deployments`, `invalid-object` (a cycle), `limit-exceeded` (service ports). */
+export function applyTargets(draft: Draft, targets: readonly Target[], options: TargetOptions, context: DesireContext): Applied {
+  const version = draft.nextVersion();
+  const judged = targets.map((target) => judge(draft, target, context.config));
+  const changing = judged.filter((one) => one.kind !== 'nothing');
+  const taken = settleConflicts(draft, new Set(changing.map((one) => one.appId)), options);
+  if (changing.length > 0 && draft.deployments().length >= context.config.maxRunningDeployments) {
+    const max = context.config.maxRunningDeployments;
+    throw new EkidenError('too-many-deployments', `Max number (${max}) of running deployments is achieved. Wait for existing deployments to complete`, { max });
+  }
+  const changes: DeploymentChange[] = [...taken];
+  const applied = judged.map((one): AppliedTarget => {
+    if (one.kind === 'nothing') return { ...one, version: one.current, tasksToRestart: 0 };
+    const row = writeTarget(draft, one, version);
+    changes.push({ appId: one.appId, from: one.current?.version ?? null, to: row?.version ?? null, baseline: null });
+    const tasksToRestart = row === null ? 0 : draft.instances(one.appId).filter((i) => i.goal === 'running' && i.version < row.configVersion).length;
+    return { appId: one.appId, kind: one.kind, changedFields: one.changedFields, version: row, tasksToRestart };
+  });
+  const steps = changes.length === 0 ? [] : orderOf(draft, changes);
+  const { sentenced = [], rollbackOf = null } = options;
+  const deployment = openDeployment(draft, context.ids, { version, steps, changes, sentenced, rollbackOf });
+  if (changing.length > 0) addEvent(draft, groupChangeSuccess(draft.now, changing.length === 1 ? parentOf(changing[0]?.appId ?? '/') : '/', version));
+  return { deployment, targets: applied };
+}
+
+interface Judged {
+  readonly appId: AppId;
+  readonly current: AppVersionRow | null;
+  readonly definition: AppDefinition | null;
+  readonly kind: ChangeKind | 'nothing';
+  readonly changedFields: readonly string[];
+}
+
+function judge(draft: Draft, target: Target, config: PaasConfig): Judged {
+  const { appId } = target;
+  const current = draft.desired(appId);
+  if (target.definition === null) return { appId, current, definition: null, kind: current === null ? 'nothing' : 'delete', changedFields: [] };
+  const former = current === null ? null : asDefinition(current.definition);
+  const definition = withServicePorts(draft, appId, target.definition, former, config);
+  if (former === null) return { appId, current, definition, kind: 'create', changedFields: Object.keys(definition).sort() };
+  const change = classifyChange(former, definition);
+  const changedFields = [...change.restart, ...change.policy, ...(change.scale ? ['instances'] : [])];
+  const replaces = change.restart.length > 0 || target.restart === true;
+  // Nothing is left to be replaced where no instance is wanted: a scale, as in Marathon the way out of everything.
+  const kind = replaces ? (definition.instances === 0 ? 'scale' : 'restart') : change.scale ? 'scale' : change.policy.length > 0 ? 'policy' : 'nothing';
+  return { appId, current, definition, kind, changedFields };
+}
+
+function withServicePorts(draft: Draft, appId: AppId, definition: AppDefinition, former: AppDefinition | null, config: PaasConfig): AppDefinition {
+  if (servicePortsOf(definition).every((port) => port !== 0)) return definition;
+  const { min, max } = config.servicePorts;
+  return assignServicePorts({ definition, former, taken: draft.takenPorts(appId), min, max });
+}
+
+/** Cancels what is in the way, if allowed; answers what it leaves half done on other apps, to be taken over. */
+function settleConflicts(draft: Draft, apps: ReadonlySet<AppId>, options: TargetOptions): readonly DeploymentChange[] {
+  const conflicts = conflictsOf(draft, apps);
+  if (!options.force) refuseLocked(conflicts);
+  const taken: DeploymentChange[] = [];
+  for (const row of conflicts) {
+    const end = options.endConflicts?.id === row.id ? options.endConflicts : { state: 'cancelled' as const, reason: CANCELLED };
+    endDeployment(draft, row, end.state, end.reason);
+    taken.push(...unfinishedChanges(row).filter((change) => !apps.has(change.appId)));
+  }
+  return taken.map((change) => ({ ...change, baseline: null }));
+}
+
+function writeTarget(draft: Draft, one: Judged, version: Instant): AppVersionRow | null {
+  const app = draft.app(one.appId);
+  const base = { id: one.appId, generation: (app?.generation ?? 0) + 1, activeVersion: app?.activeVersion ?? null };
+  if (one.definition === null) {
+    draft.putApp({ ...base, desiredVersion: null });
+    return null;
+  }
+  const { current } = one;
+  const isNewConfig = current === null || one.kind === 'restart' || (one.kind === 'scale' && one.changedFields.some((field) => field !== 'instances'));
+  const isRestart = one.kind === 'restart' && one.changedFields.length === 0;
+  const row: AppVersionRow = {
+    appId: one.appId,
+    version,
+    configVersion: isNewConfig ? configVersionOf(one, version) : current.configVersion,
+    scalingVersion: current !== null && (isRestart || one.kind === 'policy') ? current.scalingVersion : version,
+    spec: toAppSpec(one.definition),
+    definition: one.definition,
+  };
+  draft.putVersion(row);
+  draft.putApp({ ...base, desiredVersion: version });
+  if (row.configVersion === version && !isRestart) adoptInstances(draft, row);
+  return row;
+}
+
+/** A scale with policy edits only is no new config. */
+function configVersionOf(one: Judged, version: Instant): Instant {
+  if (one.current === null || one.definition === null || one.kind === 'restart') return version;
+  return classifyChange(asDefinition(one.current.definition), one.definition).restart.length > 0 ? version : one.current.configVersion;
+}
+
+/**
+ * Instances that already run what the new version asks for belong to it, and are not replaced: after a change back, half
+ * way through a roll-out or by a roll-back, those of the former version are simply kept.
+ */
+function adoptInstances(draft: Draft, row: AppVersionRow): void {
+  const isSame = new Map<Instant, boolean>();
+  for (const instance of draft.instances(row.appId)) {
+    if (instance.goal !== 'running') continue;
+    let same = isSame.get(instance.version);
+    if (same === undefined) {
+      const own = draft.version(row.appId, instance.version);
+      same = own !== null && classifyChange(asDefinition(own.definition), asDefinition(row.definition)).restart.length === 0;
+      isSame.set(instance.version, same);
+    }
+    if (same) draft.putInstance({ ...instance, version: row.version });
+  }
+}
+
+function orderOf(draft: Draft, changes: readonly DeploymentChange[]): DeploymentRow['steps'] {
+  const kinds = changes.map((change) => ({ appId: change.appId, kind: kindOf(draft, change) }));
+  const dependencies = new Map<AppId, readonly string[]>();
+  for (const id of new Set([...draft.dependentApps(), ...changes.map((change) => change.appId)])) {
+    const needs = draft.desired(id)?.spec.dependencies ?? formerNeeds(draft, changes, id);
+    if (needs.length > 0) dependencies.set(id, needs);
+  }
+  const plan = planDeployment({ changes: kinds, dependencies, apps: dependencies.size === 0 ? [] : [...draft.appIds()] });
+  if (plan.kind === 'steps') return plan.steps;
+  throw invalidObject([{ path: '/dependencies', errors: [`Dependency cycle: ${plan.path.join(' → ')}; remove one of these dependencies`] }]);
+}
+
+/** An app that goes is stopped before what it depended on. */
+function formerNeeds(draft: Draft, changes: readonly DeploymentChange[], id: AppId): readonly string[] {
+  const from = changes.find((change) => change.appId === id)?.from ?? null;
+  return from === null ? [] : (draft.version(id, from)?.spec.dependencies ?? []);
+}
+
+function kindOf(draft: Draft, change: DeploymentChange): ChangeKind {
+  if (change.to === null) return 'delete';
+  const from = change.from === null ? null : draft.version(change.appId, change.from);
+  const to = draft.version(change.appId, change.to);
+  if (from === null || to === null) return 'create';
+  if (to.configVersion > from.configVersion && to.spec.instances > 0) return 'restart';
+  return to.spec.instances === from.spec.instances && to.configVersion === from.configVersion ? 'policy' : 'scale';
+}
+
+const parentOf = (id: string): string => id.slice(0, Math.max(1, id.lastIndexOf('/'))) || '/';

@@ -1,0 +1,24 @@
+/** The named bounds of the HTTP layer. */
+
+/** A request's body. Above a command of 1 MB, so that such a one is told about the kernel's limit instead. */
+export const MAX_BODY_BYTES = 4 * 1024 * 1024;
+/** How long the rest of a body that is too large is read and dropped before the answer; then the connection ends. */
+export const MAX_DROP_MS = 5_000;
+/** Streams of `/v2/events` at a time; more get 503 (decision 21). */
+export const MAX_SUBSCRIBERS = 1_000;
+/** A subscriber with more unsent bytes than this is cut off. */
+export const MAX_UNSENT_BYTES = 1024 * 1024;
+/** A subscriber that takes no byte for so long while some wait is cut off. */
+export const MAX_STALL_MS = 10_000;
+/** An empty line this often keeps streams alive. */
+export const HEARTBEAT_MS = 10_000;
+/** How long another part of Ekiden may take to answer what we pass on. */
+export const UPSTREAM_TIMEOUT_MS = 10_000;
+/** Bytes of a log in one answer. */
+export const MAX_LOG_BYTES = 1024 * 1024;
+/** Between two looks at a log that is being followed. */
+export const LOG_POLL_MS = 500;
+/** Logs that are followed at a time. */
+export const MAX_FOLLOWERS = 200;
+/** Entries of the deployment history in one answer. */
+export const MAX_HISTORY = 1_000;

@@ -1,0 +1,96 @@
+/** `/ekiden/v1`: what Marathon has no place for. Why something waits, plans, previews, history, nodes, logs. */
+import { Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
+import { EkidenError, type AppId } from '@ekiden/model';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AppChange } from '../paas-api.js';
+import { sendJson } from './answer.js';
+import { MAX_HISTORY, MAX_LOG_BYTES } from './bounds.js';
+import { bodyOf, bulkChange, listOf, notFound } from './change-request.js';
+import { readNodes } from './nodes.js';
+import { flag, integer, queryOf } from './query.js';
+import { renderHistory } from './render-deployment.js';
+import { renderWhy } from './render-why.js';
+import { idOf, segmentsAfter } from './request-path.js';
+import { RIM, type Rim } from './rim.js';
+import { followLog, sendLog, type LogRequest } from './task-logs.js';
+
+const DEFAULT_HISTORY = 50;
+const DEFAULT_LOG_BYTES = 64 * 1024;
+
+@Controller('ekiden/v1')
+export class EkidenController {
+  constructor(@Inject(RIM) private readonly rim: Rim) {}
+
+  @Get('why/*')
+  why(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+    const id = idOf(segmentsAfter(request.raw.url ?? '/', '/ekiden/v1/why'));
+    this.assertKnown(id);
+    sendJson(reply, renderWhy(this.rim.api.view, id));
+  }
+
+  @Get('apps/*')
+  plan(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+    const parts = segmentsAfter(request.raw.url ?? '/', '/ekiden/v1/apps');
+    if (parts.at(-1) !== 'plan' || parts.length < 2) throw new EkidenError('route-not-found', 'URI not found');
+    const id = idOf(parts.slice(0, -1));
+    this.assertKnown(id);
+    const plan = this.rim.api.view.plan(id);
+    sendJson(reply, { appId: id, plan });
+  }
+
+  /** What a change would do; nothing is stored. A list, or one app. */
+  @Post(['preview', 'apps'])
+  @HttpCode(200)
+  preview(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+    const body = bodyOf(request);
+    const partial = flag(queryOf(request.raw.url ?? '/'), 'partialUpdate');
+    const changes: AppChange[] = listOf(Array.isArray(body) ? body : [body]).map((entry) => bulkChange(entry, partial, 'any'));
+    sendJson(reply, this.rim.api.previewApps(changes));
+  }
+
+  @Get('deployments')
+  async deployments(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const query = queryOf(request.raw.url ?? '/');
+    const app = query.get('app');
+    const appId = app === null || app === '' ? null : idOf(app.split('/').filter((part) => part !== ''));
+    const limit = integer(query, 'limit', { min: 1, max: MAX_HISTORY, byDefault: DEFAULT_HISTORY });
+    const { api } = this.rim;
+    const rows = await api.deploymentHistory({ appId, limit });
+    // One that runs is shown as it is now, with what it waits for.
+    const running = new Map(api.view.deployments().map((row) => [row.id, row]));
+    sendJson(reply, { deployments: rows.map((row) => renderHistory(api.view, running.get(row.id) ?? row)) });
+  }
+
+  @Get('deployments/:id')
+  async deployment(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const [id = ''] = segmentsAfter(request.raw.url ?? '/', '/ekiden/v1/deployments');
+    const { api } = this.rim;
+    const running = api.view.deployments().find((row) => row.id === id);
+    const row = running ?? (await api.deploymentHistory({ appId: null, limit: MAX_HISTORY })).find((ended) => ended.id === id);
+    if (row === undefined) throw new EkidenError('deployment-not-found', `DeploymentPlan ${id.slice(0, 80)} does not exist`);
+    sendJson(reply, renderHistory(api.view, row));
+  }
+
+  @Get('nodes')
+  async nodes(@Res() reply: FastifyReply): Promise<void> {
+    sendJson(reply, await readNodes(this.rim));
+  }
+
+  @Get('tasks/:taskId/logs/:name')
+  async logs(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const [taskId = '', , name] = segmentsAfter(request.raw.url ?? '/', '/ekiden/v1/tasks');
+    if (name !== 'stdout' && name !== 'stderr') throw new EkidenError('route-not-found', 'a task has the logs stdout and stderr');
+    const query = queryOf(request.raw.url ?? '/');
+    const wanted: LogRequest = {
+      taskId,
+      name,
+      offset: integer(query, 'offset', { min: -1, max: Number.MAX_SAFE_INTEGER, byDefault: 0 }),
+      length: integer(query, 'length', { min: 0, max: MAX_LOG_BYTES, byDefault: DEFAULT_LOG_BYTES }),
+    };
+    await (flag(query, 'follow') ? followLog(this.rim, wanted, reply) : sendLog(this.rim, wanted, reply));
+  }
+
+  private assertKnown(id: AppId): void {
+    if (this.rim.api.view.app(id) === null) throw notFound(id);
+  }
+}

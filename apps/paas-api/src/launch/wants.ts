@@ -1,0 +1,168 @@
+/**
+ * Which instances want an offer, and what is known about why they have none: the source of `/v2/queue` and `ekiden why`.
+ *
+ * Derived from committed instances, app by app; the counters live in memory and begin anew with each attempt.
+ */
+import { liveTask, type AgentId, type AppId, type AppSpec, type Instance, type InstanceId, type Instant } from '@ekiden/model';
+import type { Peer, Refusal, WantedInstance } from '@ekiden/planner';
+import type { StateReader } from '../ledger/paas-state.js';
+import type { QueueItem } from '../paas-api.js';
+import { targetOf } from '../reconcile/read-snapshot.js';
+import type { LaunchRule } from './launch-rule.js';
+
+/** Agents whose latest refusal is kept, for each app. */
+const MAX_REFUSALS_PER_APP = 1_000;
+
+/** Counters of one app since it began to wait. */
+interface Attempt {
+  since: Instant;
+  processedOffers: number;
+  unusedOffers: number;
+  lastUnusedOfferAt: Instant | null;
+  lastUsedOfferAt: Instant | null;
+  readonly refusals: Map<AgentId, Refusal & { readonly at: Instant }>;
+  readonly refusedSince: Record<string, number>;
+}
+
+/**
+ * The version and spec that the next task of an instance runs: the app's, unless the instance is older than its config, or newer than
+ * what is active: it was taken over by a version whose step is still to come.
+ */
+export function launchVersionOf(reader: StateReader, instance: Instance): { readonly version: Instant; readonly spec: AppSpec } | null {
+  const target = targetOf(reader, instance.appId);
+  const isOfTarget = target !== null && instance.version >= target.configVersion && instance.version <= target.version;
+  const launch = isOfTarget ? target : reader.version(instance.appId, instance.version);
+  return launch === null ? null : { version: launch.version, spec: launch.spec };
+}
+
+/** To be launched as soon as there is an offer. */
+export const isWanted = (instance: Instance, now: Instant): boolean =>
+  instance.goal === 'running' && instance.condition.kind === 'scheduled' && instance.condition.notBefore <= now;
+
+/** The others of the app with which its constraints compare a place. */
+export function peersOf(reader: StateReader, appId: AppId): readonly Peer[] {
+  const configVersion = targetOf(reader, appId)?.configVersion ?? 0;
+  return reader.instances(appId).flatMap((instance) => {
+    const task = liveTask(instance);
+    const isAway = instance.condition.kind === 'unreachable' && instance.condition.inactive;
+    return task === null || isAway || instance.version < configVersion ? [] : [task];
+  });
+}
+
+export class Wants {
+  private readonly byApp = new Map<AppId, ReadonlySet<InstanceId>>();
+  private readonly attempts = new Map<AppId, Attempt>();
+
+  /** `rule`: of the present master. What it refuses waits, and wants no offer. */
+  constructor(readonly rule: () => LaunchRule | null) {}
+
+  /** Looks at one app again. Answers the instances that were not wanted before. */
+  refresh(reader: StateReader, appId: AppId, now: Instant): number {
+    const former = this.byApp.get(appId);
+    const waiting = reader.instances(appId).filter((one) => one.goal === 'running' && one.condition.kind === 'scheduled');
+    const wanted = new Set(waiting.filter((one) => this.takesOffer(reader, one, now)).map((one) => one.id));
+    if (wanted.size === 0) this.byApp.delete(appId);
+    else this.byApp.set(appId, wanted);
+    if (waiting.length === 0) this.attempts.delete(appId);
+    else this.attempt(appId, now);
+    let fresh = 0;
+    for (const id of wanted) if (former?.has(id) !== true) fresh += 1;
+    return fresh;
+  }
+
+  /** Whether `reader`, which is ahead of what is committed, has an instance of the app that wants an offer and did not before. */
+  foresees(reader: StateReader, appId: AppId, now: Instant): boolean {
+    const former = this.byApp.get(appId);
+    return reader.instances(appId).some((one) => former?.has(one.id) !== true && this.takesOffer(reader, one, now));
+  }
+
+  /** Everything is looked at anew; the counters of attempts stay. */
+  forget(): void {
+    this.byApp.clear();
+  }
+
+  get isEmpty(): boolean {
+    return this.byApp.size === 0;
+  }
+
+  /** Apps that wait, for whatever reason. */
+  get size(): number {
+    return this.attempts.size;
+  }
+
+  apps(): Iterable<AppId> {
+    return this.byApp.keys();
+  }
+
+  /** What is wanted in `reader` now, of the apps that want something: the newest state decides. */
+  list(reader: StateReader, now: Instant, limit: number): WantedInstance[] {
+    const wanted: WantedInstance[] = [];
+    for (const [appId, ids] of this.byApp) {
+      for (const id of ids) {
+        if (wanted.length >= limit) return wanted;
+        const instance = reader.instance(id);
+        if (instance === null || !isWanted(instance, now)) continue;
+        const launch = launchVersionOf(reader, instance);
+        const since = this.attempts.get(appId)?.since ?? now;
+        const isOlder = instance.version < (targetOf(reader, appId)?.configVersion ?? 0);
+        if (launch !== null && (this.rule()?.(launch.spec) ?? null) === null) wanted.push({ instanceId: id, spec: launch.spec, since, isOlder });
+      }
+    }
+    return wanted;
+  }
+
+  /** Notes the outcome of a round for one app. */
+  note(appId: AppId, round: { readonly processed: number; readonly used: number; readonly refusals: readonly Refusal[] }, now: Instant): void {
+    const attempt = this.attempts.get(appId);
+    if (attempt === undefined) return;
+    attempt.processedOffers += round.processed;
+    attempt.unusedOffers += round.processed - round.used;
+    if (round.used > 0) attempt.lastUsedOfferAt = now;
+    if (round.processed > round.used) attempt.lastUnusedOfferAt = now;
+    for (const refusal of round.refusals) {
+      attempt.refusedSince[refusal.reason] = (attempt.refusedSince[refusal.reason] ?? 0) + 1;
+      if (attempt.refusals.size < MAX_REFUSALS_PER_APP || attempt.refusals.has(refusal.agentId)) attempt.refusals.set(refusal.agentId, { ...refusal, at: now });
+    }
+  }
+
+  /** Every app with instances that wait, held by back-off or for an offer. */
+  queue(reader: StateReader, now: Instant): readonly QueueItem[] {
+    return [...this.attempts].flatMap(([appId, attempt]): QueueItem[] => {
+      const waiting = reader.instances(appId).filter((one) => one.goal === 'running' && one.condition.kind === 'scheduled');
+      if (waiting.length === 0) return [];
+      const earliest = Math.min(...waiting.map(({ condition }) => (condition.kind === 'scheduled' ? condition.notBefore : now)));
+      const { refusals, refusedSince, ...counters } = attempt;
+      const held = waiting.map((one) => this.refusal(reader, one)).find((why) => why !== null) ?? null;
+      return [
+        {
+          appId,
+          count: waiting.length,
+          ...counters,
+          delayMs: Math.max(0, earliest - now),
+          heldBecause: held,
+          refusals: [...refusals.values()],
+          refusedSince: { ...refusedSince },
+        },
+      ];
+    });
+  }
+
+  private takesOffer(reader: StateReader, instance: Instance, now: Instant): boolean {
+    return isWanted(instance, now) && this.refusal(reader, instance) === null;
+  }
+
+  private refusal(reader: StateReader, instance: Instance): string | null {
+    const rule = this.rule();
+    const launch = rule === null ? null : launchVersionOf(reader, instance);
+    return rule === null || launch === null ? null : rule(launch.spec);
+  }
+
+  private attempt(appId: AppId, now: Instant): Attempt {
+    let attempt = this.attempts.get(appId);
+    if (attempt === undefined) {
+      attempt = { since: now, processedOffers: 0, unusedOffers: 0, lastUnusedOfferAt: null, lastUsedOfferAt: null, refusals: new Map(), refusedSince: {} };
+      this.attempts.set(appId, attempt);
+    }
+    return attempt;
+  }
+}

@@ -1,0 +1,2 @@
+/** The protocol between master and agents. */
+export * from './messages.js';

@@ -1,0 +1,121 @@
+/**
+ * What a launch with an image needs beside a launch without: a bundle and two directories in the run directory, and afterwards what
+ * the container runtime said, should it have refused. All of it goes with the run directory; the mounts go with the processes.
+ */
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasCode } from '../cgroup-driver.js';
+import type { LaunchSurroundings } from '../plan-launch.js';
+import type { LaunchSpec } from '../runtime.js';
+import { type ResolvedUser, resolveUser } from '../users.js';
+import { bundleConfig } from './bundle.js';
+import type { ContainerSpec } from './container-spec.js';
+import { type ContainerUser, userOfImage } from './image-user.js';
+import {
+  BUNDLE_DIR,
+  ENTER_FILE,
+  RUNTIME_LOG,
+  UPPER_DIR,
+  WORK_DIR,
+  type ContainerTools,
+  planContainerLaunch,
+  planEnter,
+  refusePaths,
+} from './plan-container.js';
+import { keepStopSignal, parseStopSignal } from './stop-signal.js';
+import type { DockerProfile } from './seccomp-profile.js';
+
+/** What `probeContainers` found. */
+export interface ContainerMachine {
+  readonly tools: ContainerTools;
+  /** Null: this machine has no profile; a container that must have one is refused. */
+  readonly seccomp: DockerProfile | null;
+}
+
+export interface PreparedContainer {
+  /** To whom sandbox and logs are given. */
+  readonly owner: ResolvedUser;
+  /** The text of the launch file. */
+  launchText(around: LaunchSurroundings): string;
+}
+
+const NETWORK_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/hostname'];
+const MAX_LOG_BYTES = 64 * 1024;
+
+/** Writes the bundle. Throws with the reason when the image cannot be run as asked. */
+export async function prepareContainer(spec: LaunchSpec, container: ContainerSpec, { tools, seccomp }: ContainerMachine): Promise<PreparedContainer> {
+  const refusal = refusePaths([spec.runDir, container.image.rootfs]) ?? refuseContainer(container);
+  if (refusal !== null) throw new Error(refusal);
+  if (spec.command.kind !== 'argv') throw new Error('a container runs words: its command has to be resolved with its image');
+  const stopSignal = parseStopSignal(container.image.config.stopSignal);
+  const user = await userOf(spec.user, container);
+  const config = bundleConfig({
+    words: spec.command.argv,
+    env: spec.env,
+    user,
+    workingDirectory: container.workingDirectory ?? (container.image.config.workingDirectory || '/'),
+    sandbox: spec.sandbox,
+    volumes: container.volumes,
+    networkFiles: NETWORK_FILES.filter((path) => existsSync(path)),
+    security: spec.security ?? {},
+    init: tools.init,
+    seccomp,
+    arch: process.arch,
+  });
+  writeBundle(spec, container, config);
+  keepStopSignal(spec.runDir, stopSignal);
+  return {
+    owner: { name: String(user.uid), uid: user.uid, gid: user.gid },
+    launchText(around) {
+      writeFileSync(join(spec.runDir, ENTER_FILE), planEnter(spec, container.image.rootfs, around, tools), { mode: 0o600 });
+      return planContainerLaunch(spec, around, tools);
+    },
+  };
+}
+
+function refuseContainer({ workingDirectory, volumes, image }: ContainerSpec): string | null {
+  const relative = [workingDirectory, image.config.workingDirectory, ...volumes.flatMap((each) => [each.hostPath, each.containerPath])].find(
+    (path) => path !== null && path !== '' && !path.startsWith('/'),
+  );
+  return relative === undefined ? null : `"${relative}" has to be an absolute path`;
+}
+
+/** A user that the task names is one of the machine, by its number: its sandbox belongs to them. Otherwise the image says. */
+async function userOf(wanted: string | null, { image }: ContainerSpec): Promise<ContainerUser> {
+  if (wanted === null) return userOfImage(image.rootfs, image.config.user);
+  const found = await resolveUser(wanted);
+  if (found === null) throw new Error(`there is no user "${wanted}" on this machine: create it, or leave the user out and the image's is taken`);
+  return { uid: found.uid, gid: found.gid, additionalGids: [], home: '/' };
+}
+
+function writeBundle({ runDir }: LaunchSpec, { image }: ContainerSpec, config: Readonly<Record<string, unknown>>): void {
+  const root = statSync(image.rootfs);
+  if (!root.isDirectory()) throw new Error(`the image at ${image.rootfs} is no directory`);
+  for (const name of [BUNDLE_DIR, `${BUNDLE_DIR}/rootfs`, UPPER_DIR, WORK_DIR]) mkdirSync(join(runDir, name), { mode: 0o700 });
+  // It becomes the container's root directory, which every user in there has to get through.
+  chmodSync(join(runDir, UPPER_DIR), root.mode & 0o7777);
+  chownSync(join(runDir, UPPER_DIR), root.uid, root.gid);
+  // The environment may hold secrets.
+  writeFileSync(join(runDir, BUNDLE_DIR, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+}
+
+/** What the container runtime said when it could not start the container; null when it started it, or nothing is known. */
+export function refusalOfRuntime(runDir: string): string | null {
+  let text: string;
+  try {
+    text = readFileSync(join(runDir, RUNTIME_LOG), 'utf8').slice(-MAX_LOG_BYTES);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+  return lastError(text);
+}
+
+/** Pure: the last line of level error in a log of JSON lines. */
+export function lastError(log: string): string | null {
+  const messages = log.split('\n').flatMap((line) => {
+    const found = /"msg":\s*"((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
+    return found !== undefined && /"level":\s*"error"/.test(line) ? [found.replaceAll(/\\(["\\/])/g, '$1')] : [];
+  });
+  return messages.at(-1) ?? null;
+}

@@ -1,0 +1,41 @@
+/** What a launch says about the container that its command runs in. The command, environment, user and limits stand beside it in `LaunchSpec`. */
+
+export interface ContainerSpec {
+  readonly image: UnpackedImage;
+  /** Where the command starts; null: as the image says, else `/`. A directory that is not there is made. */
+  readonly workingDirectory: string | null;
+  /** In the order in which they are mounted. The sandbox is always there, at `CONTAINER_SANDBOX`. */
+  readonly volumes: readonly HostVolume[];
+}
+
+/** An image on this machine's disk: shared by all tasks of the same manifest, never written to. */
+export interface UnpackedImage {
+  /** `sha256:…` of the manifest that was unpacked. */
+  readonly digest: string;
+  /** Absolute. */
+  readonly rootfs: string;
+  readonly config: ImageConfig;
+}
+
+/** What an image says about how it wants to be run; the OCI image configuration without what nobody acts on. */
+export interface ImageConfig {
+  /** `user`, `user:group`, by name or number; empty: root. */
+  readonly user: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly workingDirectory: string;
+  /** As the image writes it; empty: SIGTERM. */
+  readonly stopSignal: string;
+}
+
+export interface HostVolume {
+  /** Absolute, on the machine. */
+  readonly hostPath: string;
+  /** Absolute, in the container. */
+  readonly containerPath: string;
+  readonly isReadOnly: boolean;
+}
+
+/** Where a container finds its sandbox (Mesos: the same path in both of its containerizers). */
+export const CONTAINER_SANDBOX = '/mnt/mesos/sandbox';

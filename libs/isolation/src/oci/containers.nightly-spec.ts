@@ -1,0 +1,192 @@
+/** Containers on the real kernel: what they see, what they may do, how they end, and that nothing of them is left. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { busyboxImage } from '../../test/busybox-image.js';
+import { type RealTasks, type SpecChanges, realTasks, until } from '../../test/real-tasks.js';
+import { type ContainerMachine, type ContainerSpec, type ImageConfig, probeContainers } from '../index.js';
+import { initListens } from './init-listens.js';
+import { probeRuntimes } from '../probe-runtimes.js';
+import { isAlive, readStat, signalProcess } from '../proc.js';
+
+let world: RealTasks;
+let machine: ContainerMachine;
+let imageDir: string;
+
+beforeAll(async () => {
+  imageDir = mkdtempSync(join(tmpdir(), 'ekiden-image-'));
+  const probed = await probeContainers(imageDir);
+  if (probed.kind === 'missing') throw new Error(probed.reasons.join('; '));
+  ({ machine } = probed);
+});
+afterAll(() => rmSync(imageDir, { recursive: true, force: true }));
+
+beforeEach(async () => {
+  const { cgroup, reasons } = await probeRuntimes();
+  if (cgroup === null) throw new Error(`containers need control groups: ${reasons.join('; ')}`);
+  world = realTasks('cgroup', cgroup, true, machine);
+});
+afterEach(async () => {
+  expect(await world.clear()).toEqual([]);
+  expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(world.dir);
+});
+
+const inImage = (argv: readonly string[], config: Partial<ImageConfig> = {}, container: Partial<ContainerSpec> = {}): SpecChanges => ({
+  command: { kind: 'argv', argv },
+  env: { PATH: '/bin', GREETING: 'it is "me"\nhere' },
+  container: { image: busyboxImage(imageDir, config), workingDirectory: null, volumes: [], ...container },
+});
+const shell = (line: string): readonly string[] => ['/bin/sh', '-c', line];
+
+it('runs the words in the image, with their output and status as of any task', async () => {
+  const exit = await world.run('', inImage(shell('echo "$GREETING"; ls /; echo oops >&2; exit 7')));
+  expect(exit).toMatchObject({ code: 7, signal: null, oomKilled: false, lost: null, stderr: 'oops\n' });
+  expect(exit.stdout).toBe('it is "me"\nhere\nbin\ndev\netc\nmnt\nproc\nsys\ntmp\n');
+});
+
+it('is the user of the image, whose groups and home it has, and owns its sandbox', async () => {
+  const exit = await world.run(
+    '',
+    inImage(shell('id; echo $HOME; pwd; echo x >/mnt/mesos/sandbox/mine && cat /mnt/mesos/sandbox/mine'), { user: 'app', workingDirectory: '/tmp' }),
+  );
+  expect(exit.stdout).toBe('uid=1234(app) gid=1235(app) groups=1235(app),1300(extra)\n/home/app\n/tmp\nx\n');
+});
+
+it('makes a working directory that the image lacks', async () => {
+  const exit = await world.run('', inImage(shell('pwd'), { workingDirectory: '/srv/not/there' }));
+  expect(exit.stdout).toBe('/srv/not/there\n');
+});
+
+it('shares nothing that it writes with the next container of the image', async () => {
+  const first = await world.run('', inImage(shell('echo x >/etc/new && ls /etc')));
+  const second = await world.run('', inImage(shell('ls /etc')));
+  expect(first.stdout).toContain('new');
+  expect(second.stdout).not.toContain('new');
+});
+
+it('has Docker’s capabilities and system call filter, no devices, and sees only its own processes', async () => {
+  const exit = await world.run(
+    '',
+    inImage(
+      shell(
+        'grep -E "^(CapEff|CapBnd|Seccomp):" /proc/self/status; mknod /tmp/d b 254 0 || echo no device; mount -t tmpfs x /tmp || echo no mount; ps | grep -c -v PID',
+      ),
+    ),
+  );
+  expect(exit.stdout).toMatch(/CapEff:\s+00000000a00425fb\nCapBnd:\s+00000000a00425fb\nSeccomp:\s+2\n/);
+  expect(exit.stdout).toContain('no device');
+  expect(exit.stdout).toContain('no mount');
+  expect(Number(exit.stdout.trim().split('\n').at(-1))).toBeLessThan(6);
+});
+
+it('has fewer of them where that is asked for', async () => {
+  const bare = {
+    ...inImage(shell('grep -E "^(CapEff|NoNewPrivs|Seccomp):" /proc/self/status')),
+    security: { capabilities: [], noNewPrivs: true, seccomp: 'unconfined' as const },
+  };
+  expect((await world.run('', bare)).stdout).toMatch(/CapEff:\s+0+\nNoNewPrivs:\s+1\nSeccomp:\s+0\n/);
+});
+
+it('cannot write to the control groups, and sees its own alone', async () => {
+  const exit = await world.run('', inImage(shell('cat /proc/self/cgroup; echo 1 >/sys/fs/cgroup/memory/memory.limit_in_bytes || echo refused')));
+  expect(exit.stdout).not.toContain('ekiden');
+  expect(exit.stdout).toContain('refused');
+});
+
+it('mounts volumes, read only where that is asked for', async () => {
+  const volumes = [{ hostPath: imageDir, containerPath: '/data/in', isReadOnly: true }];
+  const exit = await world.run('', inImage(shell('ls /data/in; touch /data/in/x || echo read only'), {}, { volumes }));
+  expect(exit.stdout).toBe('rootfs\nread only\n');
+});
+
+it('is killed for memory with the reason', async () => {
+  const exit = await world.run('', {
+    ...inImage(shell('dd if=/dev/zero of=/dev/shm/x bs=1M count=60; x=$(cat /dev/zero | head -c 200000000)')),
+    limits: { cpusMilli: 500, memMib: 32 },
+  });
+  expect(exit.oomKilled).toBe(true);
+});
+
+it('says what the container runtime said when it cannot start', async () => {
+  const exit = await world.run('', inImage(shell('true'), {}, { volumes: [{ hostPath: '/not/there', containerPath: '/x', isReadOnly: true }] }));
+  expect(exit.lost).toContain('its container could not be started');
+  expect(exit.lost).toContain('/not/there');
+});
+
+it('ends with the status of a missing program', async () => {
+  const exit = await world.run('', inImage(['/bin/nothing']));
+  expect(exit).toMatchObject({ code: 127 });
+  expect(exit.stderr).toContain('/bin/nothing');
+});
+
+it('refuses a user that the image does not have', async () => {
+  const spec = world.spec('', inImage(shell('true'), { user: 'nobody-here' }));
+  expect(await world.runtime.launch(spec)).toEqual({ kind: 'failed', reason: expect.stringContaining('no user "nobody-here"') });
+});
+
+it('gets SIGTERM through its init, and may end in its own way', async () => {
+  const spec = world.spec('', inImage(shell('trap "echo bye; exit 3" TERM; touch /mnt/mesos/sandbox/up; while :; do sleep 0.05; done')));
+  await world.start(spec);
+  await until('the trap to be set', () => existsSync(join(spec.sandbox, 'up')));
+  world.runtime.terminate(spec.taskId);
+  expect(await world.ended(spec.taskId)).toMatchObject({ code: 3, signal: null });
+  expect(world.output(spec)).toBe('bye\n');
+});
+
+it('gets the signal that its image asks for, also from the next agent', async () => {
+  const spec = world.spec(
+    '',
+    inImage(shell('trap "echo quit; exit 4" QUIT; touch /mnt/mesos/sandbox/up; while :; do sleep 0.05; done'), { stopSignal: 'SIGQUIT' }),
+  );
+  await world.start(spec);
+  await until('the trap to be set', () => existsSync(join(spec.sandbox, 'up')));
+  const next = world.restart();
+  await next.recover(spec.taskId, spec.runDir);
+  next.terminate(spec.taskId);
+  expect(await world.ended(spec.taskId)).toMatchObject({ code: 4 });
+});
+
+it('lets another process in, as its user, in its environment and no more powerful', async () => {
+  const spec = world.spec('', inImage(['/bin/sleep', '1000'], { user: 'app' }));
+  const pid = await world.start(spec);
+  await until('its init to be there', () => initListens(spec.runDir, pid));
+  const { env, words } = (await world.runtime.enter?.(spec)) ?? { env: {}, words: [] };
+  const line = 'id -u; echo $HOME; grep -E "^(CapEff|Seccomp):" /proc/self/status; ps';
+  const said = execFileSync(words[0] ?? '', [...words.slice(1), '/bin/sh', '-c', line], { env: { ...env }, encoding: 'utf8' });
+  expect(said).toMatch(/^1234\n\/home\/app\nCapEff:\s+0+\nSeccomp:\s+2\n/);
+  expect(said).toContain('/bin/sleep 1000');
+});
+
+it('dies of SIGTERM when it does not handle it, and of SIGKILL whatever it does', async () => {
+  const meek = world.spec('', inImage(['/bin/sleep', '1000']));
+  const stubborn = world.spec('', inImage(shell('trap "" TERM; (trap "" TERM; sleep 1000) & touch /mnt/mesos/sandbox/up; while :; do sleep 0.05; done')));
+  await world.start(meek);
+  await world.start(stubborn);
+  await until('init to be there', () => existsSync(join(stubborn.sandbox, 'up')));
+  world.runtime.terminate(meek.taskId);
+  expect(await world.ended(meek.taskId)).toMatchObject({ signal: 'SIGTERM' });
+  world.runtime.terminate(stubborn.taskId);
+  world.runtime.kill(stubborn.taskId);
+  expect(await world.ended(stubborn.taskId)).toMatchObject({ signal: 'SIGKILL' });
+});
+
+it('is found again by the next agent, also when its container runtime was killed', async () => {
+  const spec = world.spec('', inImage(shell('while [ ! -e /mnt/mesos/sandbox/go ]; do sleep 0.05; done; exit 9')));
+  const pid = await world.start(spec);
+  expect(await world.restart().recover(spec.taskId, spec.runDir)).toEqual({ kind: 'running', pid });
+  const main = readStat(pid);
+  expect(main).not.toBeNull();
+  signalProcess(pid, 'SIGKILL');
+  expect(await world.ended(spec.taskId)).toMatchObject({ signal: 'SIGKILL' });
+  expect(main !== null && isAlive(main)).toBe(false);
+});
+
+it('leaves an empty machine when a sweep finds it unknown', async () => {
+  const spec = world.spec('', inImage(['/bin/sleep', '1000']));
+  const pid = await world.start(spec);
+  const next = world.restart();
+  expect(await next.sweep(new Set())).toBeGreaterThan(0);
+  await until('the container to be gone', () => readStat(pid) === null || readStat(pid)?.state === 'Z');
+  expect(readdirSync(spec.runDir)).toContain('bundle');
+});

@@ -1,0 +1,94 @@
+/**
+ * Containers: what is refused of them because it is not built (decision 16), and the form that is stored of the rest (7.2).
+ *
+ * Built are images of both types in the network of the machine, with volumes of the machine. A container of type MESOS without an image
+ * changes nothing for a command, and is left out with a warning.
+ */
+import type { Violation } from '@ekiden/model';
+import type { AppInput } from './app.schema.js';
+import type { CanonicalContainer, CanonicalVolume } from './canonical-app.js';
+
+type ContainerInput = NonNullable<AppInput['container']>;
+type VolumeInput = NonNullable<ContainerInput['volumes']>[number];
+
+/** What a user would rely on, each with what to do instead. */
+export function refuseContainer(app: AppInput, warnings: string[]): Violation[] {
+  const { container } = app;
+  if (container === undefined) return [];
+  const refused: Violation[] = [];
+  const check = (isSet: boolean, path: string, text: string): void => {
+    if (isSet) refused.push({ path, errors: [text] });
+  };
+  const { docker = {} } = container;
+  const isDocker = typeOf(container) === 'DOCKER';
+  const network = docker.network ?? 'HOST';
+  const mappings = [...(container.portMappings ?? []), ...(docker.portMappings ?? [])];
+  check(isDocker && network !== 'HOST', '/container/docker/network', `network ${network} is not supported yet: use HOST, with portDefinitions`);
+  check(!isDocker && docker.network !== undefined, '/container/docker/network', 'must be empty with type MESOS');
+  check(
+    mappings.length > 0,
+    '/container/portMappings',
+    'port mappings are not supported yet: the container has the network of the machine, use portDefinitions',
+  );
+  check(container.linuxInfo !== undefined, '/container/linuxInfo', 'linuxInfo is not supported yet: leave it out');
+  check((docker.parameters ?? []).length > 0, '/container/docker/parameters', 'parameters are not supported yet: leave them out');
+  check(docker.credential !== undefined, '/container/docker/credential', 'must be empty');
+  const login = 'fetch a Docker config.json into the sandbox, or let the operator give the agents one (--image-auth-file)';
+  check(docker.pullConfig !== undefined, '/container/docker/pullConfig', `pullConfig needs secrets, which are not supported yet: ${login}`);
+  const hasImage = docker.image !== undefined;
+  refused.push(...(container.volumes ?? []).flatMap((volume, index) => refuseVolume(volume, `/container/volumes(${index})`, hasImage)));
+  if (refused.length === 0 && !hasImage && !isDocker)
+    warnings.push('container of type MESOS without image, volumes or port mappings changes nothing and was left out');
+  return refused;
+}
+
+/** Null: nothing is stored of it. */
+export function canonicalContainer(container: AppInput['container']): CanonicalContainer | undefined {
+  const image = container?.docker?.image;
+  if (container === undefined || (image === undefined && typeOf(container) === 'MESOS')) return undefined;
+  const docker = { image: image ?? '', forcePullImage: container.docker?.forcePullImage ?? false };
+  const volumes = (container.volumes ?? []).map(canonicalVolume);
+  if (typeOf(container) === 'MESOS') return { type: 'MESOS', docker, volumes };
+  return { type: 'DOCKER', docker: { ...docker, parameters: [], privileged: container.docker?.privileged ?? false }, volumes };
+}
+
+/** Of a container that is built. */
+export function checkContainer(container: CanonicalContainer | undefined): Violation[] {
+  if (container === undefined) return [];
+  const found: Violation[] = [];
+  const { image } = container.docker;
+  if (image === '') found.push({ path: '/container/docker/image', errors: ['an image is needed with type DOCKER'] });
+  else if (!/^[\u0021-\u007e]{1,1024}$/.test(image))
+    found.push({ path: '/container/docker/image', errors: ['has to be the name of an image, without blanks'] });
+  for (const [index, volume] of container.volumes.entries()) {
+    for (const field of ['containerPath', 'hostPath'] as const) {
+      const path = volume[field];
+      if (path.startsWith('/') && !path.includes('\0') && !path.split('/').includes('..')) continue;
+      found.push({ path: `/container/volumes(${index})/${field}`, errors: ['has to be an absolute path without ".."'] });
+    }
+  }
+  return found;
+}
+
+const typeOf = (container: ContainerInput): 'DOCKER' | 'MESOS' => container.type ?? 'DOCKER';
+
+function refuseVolume(volume: VolumeInput, path: string, hasImage: boolean): Violation[] {
+  const other = ['persistent', 'external', 'secret'].find((kind) => volume[kind] !== undefined);
+  if (other !== undefined) return [{ path, errors: [`${other} volumes are not supported yet: use hostPath, below a directory that the operator allows`] }];
+  if (!hasImage) return [{ path, errors: ['volumes without an image are not supported yet: a command sees the machine as it is'] }];
+  if (typeof volume['hostPath'] !== 'string' || volume['hostPath'] === '') return [{ path: `${path}/hostPath`, errors: ['error.path.missing'] }];
+  if (typeof volume['containerPath'] !== 'string' || volume['containerPath'] === '') return [{ path: `${path}/containerPath`, errors: ['error.path.missing'] }];
+  if (modeOf(volume) === null) return [{ path: `${path}/mode`, errors: ['has to be RO or RW'] }];
+  return [];
+}
+
+const modeOf = (volume: VolumeInput): 'RO' | 'RW' | null => {
+  const mode = typeof volume['mode'] === 'string' ? volume['mode'].toUpperCase() : '';
+  return mode === 'RO' || mode === 'RW' ? mode : null;
+};
+
+const canonicalVolume = (volume: VolumeInput): CanonicalVolume => ({
+  containerPath: String(volume['containerPath']),
+  hostPath: String(volume['hostPath']),
+  mode: modeOf(volume) ?? 'RO',
+});

@@ -1,0 +1,25 @@
+/** Mesos' ContainerInfo, as far as Ekiden makes and reads it. What comes from others is read field by field by the agent. */
+
+export interface ContainerInfo {
+  type: 'DOCKER' | 'MESOS';
+  volumes?: ContainerVolume[];
+  docker?: {
+    image: string;
+    /** Mesos' own default is HOST. */
+    network?: 'HOST' | 'BRIDGE' | 'NONE' | 'USER';
+    privileged?: boolean;
+    force_pull_image?: boolean;
+  };
+  mesos?: {
+    image?: { type: 'DOCKER'; docker: { name: string }; /** False: ask the registry even if the image is there. */ cached?: boolean };
+  };
+}
+
+export interface ContainerVolume {
+  mode: 'RO' | 'RW';
+  container_path: string;
+  host_path: string;
+}
+
+/** An attribute of our agents: `oci`, or `no: ` and why. A master that is not ours has agents without it. */
+export const IMAGES_ATTRIBUTE = 'ekiden-images';

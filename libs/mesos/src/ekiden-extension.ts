@@ -1,0 +1,84 @@
+/**
+ * What Ekiden says over Mesos beyond Mesos (decision 1): in places that a plain Mesos leaves alone, open to every framework.
+ *
+ * `TaskInfo.data` carries `EkidenTaskData`, `TaskStatus.data` carries `EkidenStatusData`, both base64 of JSON, both with a
+ * version. A master that understands them announces EKIDEN_TASK_DATA; on one that does not, a framework probes by itself.
+ *
+ * The call EKIDEN_BATCH_ACKNOWLEDGE says what as many ACKNOWLEDGE say, each judged and passed on alone; it is announced under
+ * its own name. Any other master answers it as an unknown call (501), and is given one ACKNOWLEDGE each.
+ */
+import type { CheckResult, HealthCheck, ReadinessCheck, ReadinessResult, TaskIsolation } from '@ekiden/model';
+
+export const EKIDEN_TASK_DATA = 'EKIDEN_TASK_DATA';
+export const EKIDEN_BATCH_ACKNOWLEDGE = 'EKIDEN_BATCH_ACKNOWLEDGE';
+
+/** A call with more is refused. */
+export const MAX_ACKNOWLEDGEMENTS_PER_CALL = 1_000;
+
+export interface Acknowledgement {
+  readonly agent_id: { readonly value: string };
+  readonly task_id: { readonly value: string };
+  /** Of the status; base64 of 16 bytes. */
+  readonly uuid: string;
+}
+
+export interface BatchAcknowledgeCall {
+  type: typeof EKIDEN_BATCH_ACKNOWLEDGE;
+  framework_id: { value: string };
+  /** In the order in which they are to be passed on; at least one. */
+  batch_acknowledge: { acknowledgements: readonly Acknowledgement[] };
+}
+
+export interface EkidenTaskData {
+  readonly ekiden: 1;
+  /** Health checks with ports resolved: `port` is always set for the network kinds, `portIndex` is null. */
+  readonly healthChecks: readonly HealthCheck[];
+  /** With its port resolved. */
+  readonly readinessCheck: (Omit<ReadinessCheck, 'portName'> & { readonly port: number }) | null;
+  /** What the bytes at each of `command.uris` have to hash to, in their order: 64 hex digits, or null for anything. Absent: nothing is checked. */
+  readonly digests?: readonly (string | null)[];
+  readonly isolation?: TaskIsolation;
+}
+
+export interface EkidenStatusData {
+  readonly ekiden: 1;
+  readonly checks: readonly (CheckResult | null)[];
+  readonly readiness: ReadinessResult | null;
+  /** How the task ended; null while it runs. */
+  readonly exit: { readonly code: number | null; readonly signal: string | null; readonly oomKilled: boolean } | null;
+  /** How its stop went; absent: nobody asked for one, or it was over before the process was started. */
+  readonly stop?: StopReport;
+}
+
+export interface StopReport {
+  /** What it took: SIGKILL only after SIGTERM and the whole grace. */
+  readonly signal: 'SIGTERM' | 'SIGKILL';
+  /** From the recorded kill until the last process was gone. */
+  readonly afterMs: number;
+  readonly graceMs: number;
+  /** Those that were alive when all had to go; null: not known. */
+  readonly killedProcesses: number | null;
+}
+
+export const encodeData = (data: EkidenTaskData | EkidenStatusData): string => Buffer.from(JSON.stringify(data), 'utf8').toString('base64');
+
+/** Null when there is none, or when it is somebody else's. */
+export const decodeTaskData = (data: string | null | undefined): EkidenTaskData | null => {
+  const value = decode(data);
+  return value !== null && Array.isArray(value['healthChecks']) ? (value as unknown as EkidenTaskData) : null;
+};
+
+export const decodeStatusData = (data: string | null | undefined): EkidenStatusData | null => {
+  const value = decode(data);
+  return value !== null && Array.isArray(value['checks']) ? (value as unknown as EkidenStatusData) : null;
+};
+
+function decode(data: string | null | undefined): Record<string, unknown> | null {
+  if (data === null || data === undefined || data === '') return null;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(data, 'base64').toString('utf8'));
+    return typeof value === 'object' && value !== null && (value as { ekiden?: unknown }).ekiden === 1 ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null; // Not JSON, so not ours: a foreign framework's bytes.
+  }
+}

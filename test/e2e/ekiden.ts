@@ -1,0 +1,339 @@
+/**
+ * A real Ekiden for a test: `ekiden up` in a data directory and on ports of its own, seen only from the outside.
+ *
+ * Everything is awaited as a condition with a bound that is far above what it needs, never slept for. `end` leaves no
+ * process behind, whatever the test did, and says so when it finds one.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const HOME = process.cwd();
+const BOUND_MS = 60_000;
+const LOOK_AGAIN_MS = 20;
+
+export interface StartOptions {
+  readonly agents?: number;
+  readonly args?: readonly string[];
+  readonly dataDir?: string;
+  /** `undefined` takes a variable of this process away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+export interface HttpReply<T = unknown> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: T;
+}
+
+/** An answer as a test looks at it: whatever it asks for is there, or its expectation fails. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type AnyJson = any;
+
+export type PartName = 'master' | 'agent' | 'api' | 'postgres';
+
+export class Ekiden {
+  private up: ChildProcess | null = null;
+  output = '';
+
+  private constructor(
+    readonly dataDir: string,
+    readonly apiPort: number,
+    readonly masterPort: number,
+    readonly agentPort: number,
+    private readonly options: StartOptions,
+  ) {}
+
+  static async start(options: StartOptions = {}): Promise<Ekiden> {
+    const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'ekiden-e2e-'));
+    const [api, master, agent] = await freePorts(3);
+    const ekiden = new Ekiden(dataDir, api!, master!, agent!, options);
+    try {
+      await ekiden.startUp();
+    } catch (error) {
+      await ekiden.end();
+      throw error;
+    }
+    return ekiden;
+  }
+
+  get api(): string {
+    return `http://127.0.0.1:${this.apiPort}`;
+  }
+
+  get pid(): number {
+    if (this.up?.pid === undefined) throw new Error('Ekiden is not up');
+    return this.up.pid;
+  }
+
+  /** `ekiden up` again on the same data and ports, until its ready line. The last of two equal options counts. */
+  async startUp(extra: readonly string[] = []): Promise<void> {
+    const child = spawn(process.execPath, [join(HOME, 'bin/ekiden.mjs'), ...this.upArguments(extra)], {
+      cwd: HOME,
+      env: this.environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.up = child;
+    this.output = '';
+    const collect = (chunk: Buffer): void => {
+      if (this.up === child) this.output += chunk.toString();
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    await eventually('the ready line', () => {
+      if (child.exitCode !== null) throw new Fatal(`ekiden up ended with ${child.exitCode}:\n${this.output}`);
+      return this.output.includes('Ekiden is ready');
+    });
+  }
+
+  /** `ekiden up` where it is expected to refuse: what it said and how it ended. */
+  async refusedUp(extra: readonly string[] = []): Promise<{ code: number; out: string }> {
+    return runEkiden(this.upArguments(extra), this.environment());
+  }
+
+  private upArguments(extra: readonly string[]): string[] {
+    const ports = ['--api-port', `${this.apiPort}`, '--master-port', `${this.masterPort}`, '--agent-port', `${this.agentPort}`];
+    return ['up', '--data-dir', this.dataDir, ...ports, '--agents', `${this.options.agents ?? 1}`, ...(this.options.args ?? []), ...extra];
+  }
+
+  /** Without the database and the queue of the surroundings, unless the test names them. */
+  private environment(): NodeJS.ProcessEnv {
+    return { ...process.env, DATABASE_URL: undefined, REDIS_URL: undefined, NODE_ENV: 'production', NO_COLOR: '1', ...this.options.env };
+  }
+
+  async get<T = AnyJson>(path: string, headers: Record<string, string> = {}): Promise<HttpReply<T>> {
+    return this.send('GET', path, undefined, headers);
+  }
+
+  async send<T = AnyJson>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<HttpReply<T>> {
+    const reply = await fetch(this.api + path, {
+      method,
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await reply.text();
+    let parsed: unknown = text;
+    try {
+      parsed = JSON.parse(text);
+    } catch {
+      // Not JSON: the text itself is the answer.
+    }
+    return { status: reply.status, headers: reply.headers, body: parsed as T };
+  }
+
+  /** Creates or changes an app and waits until its deployment is over and `instances` run. */
+  async deploy(app: { id: string } & Record<string, unknown>): Promise<void> {
+    const reply = await this.send('PUT', `/v2/apps/${app.id}`, app);
+    if (reply.status >= 300) throw new Fatal(`PUT ${app.id}: ${reply.status} ${JSON.stringify(reply.body)}`);
+    await this.settled(app.id);
+  }
+
+  /** No deployment affects the app, and as many tasks run as it wants. */
+  async settled(id: string): Promise<void> {
+    await eventually(`${id} is settled`, async () => {
+      const { status, body } = await this.get(`/v2/apps/${id}`);
+      return (
+        status === 200 && body.app.deployments.length === 0 && body.app.tasksRunning === body.app.instances && body.app.tasks.length === body.app.instances
+      );
+    });
+  }
+
+  async tasks(id: string): Promise<AnyJson[]> {
+    return (await this.get(`/v2/apps/${id}/tasks`)).body.tasks;
+  }
+
+  /** Processes on this machine whose environment names a task of ours (the task and what it started). */
+  taskProcesses(): { pid: number; taskId: string }[] {
+    return processes().flatMap(({ pid }) => {
+      const taskId = environmentOf(pid)?.['MESOS_TASK_ID'];
+      const sandbox = environmentOf(pid)?.['MESOS_SANDBOX'];
+      return taskId !== undefined && sandbox?.startsWith(this.dataDir) ? [{ pid, taskId }] : [];
+    });
+  }
+
+  /** All that runs for this data directory, whoever started it: parts, Postgres, supervisors, tasks and what they forked. */
+  ownProcesses(): { pid: number; command: string }[] {
+    return processes().flatMap(({ pid, command }) => {
+      const isOurs = command.includes(this.dataDir) || (environmentOf(pid)?.['MESOS_SANDBOX'] ?? '').startsWith(this.dataDir);
+      return isOurs && pid !== process.pid && isAlive(pid) ? [{ pid, command }] : [];
+    });
+  }
+
+  /** The pids of one kind of part, children of this `ekiden up`. */
+  parts(name: PartName): number[] {
+    if (name === 'postgres') {
+      try {
+        return [Number(readFileSync(join(this.dataDir, 'postgres/postmaster.pid'), 'utf8').split('\n')[0])].filter(isAlive); // a killed one leaves its file
+      } catch {
+        return [];
+      }
+    }
+    const script = { master: 'apps/master/main.js', agent: 'apps/agent/main.js', api: 'apps/paas-api/main.js' }[name];
+    return processes()
+      .filter((process) => process.ppid === this.up?.pid && process.command.includes(script))
+      .map((process) => process.pid);
+  }
+
+  /** The pid of the agent that is known by this host name. */
+  agentOn(hostname: string): number {
+    const found = processes().find(({ pid, command }) => this.parts('agent').includes(pid) && command.includes(`--hostname ${hostname} `));
+    if (found === undefined) throw new Fatal(`no agent on ${hostname}`);
+    return found.pid;
+  }
+
+  /** `kill -9` of a part; answers when it is gone. */
+  async kill(name: PartName): Promise<void> {
+    await eventually(`there is a ${name} to kill`, () => this.parts(name).length > 0);
+    const pids = this.parts(name);
+    for (const pid of pids) killIfAlive(pid, 'SIGKILL');
+    await eventually(`${name} is gone`, () => pids.every((pid) => !isAlive(pid)));
+  }
+
+  /** `kill -9` of `ekiden up` itself. */
+  async killUp(): Promise<void> {
+    const pid = this.pid;
+    process.kill(pid, 'SIGKILL');
+    await eventually('ekiden up is gone', () => !isAlive(pid));
+  }
+
+  /** Ctrl-C; answers with the exit code. */
+  async interrupt(): Promise<number> {
+    const child = this.up;
+    if (child === null || !isRunning(child)) return child?.exitCode ?? 0;
+    process.kill(this.pid, 'SIGINT');
+    await eventually('ekiden up has ended', () => !isRunning(child));
+    return child.exitCode ?? -1;
+  }
+
+  /**
+   * Ends everything and removes the data, whatever the test did before. Throws when an orderly end left a process or a lock
+   * behind; after a test that failed half way (Ekiden itself killed, parts stopped) it only cleans up.
+   */
+  async end(): Promise<void> {
+    const isOrderly = this.up !== null && isRunning(this.up);
+    for (const { pid } of this.ownProcesses()) killIfAlive(pid, 'SIGCONT'); // a part that a test had stopped
+    await this.interrupt();
+    const left = this.ownProcesses();
+    const hasLock = existsSync(join(this.dataDir, 'lock'));
+    await eventually('nothing is left', () => {
+      for (const { pid } of this.ownProcesses()) killIfAlive(pid, 'SIGKILL');
+      return this.ownProcesses().length === 0;
+    });
+    if (this.options.dataDir === undefined) rmSync(this.dataDir, { recursive: true, force: true });
+    if (isOrderly && (left.length > 0 || hasLock)) throw new Error(`left behind: ${JSON.stringify(left)}${hasLock ? ' and the lock' : ''}`);
+  }
+
+  /** Runs `ekiden …` against this Ekiden. */
+  cli(...args: string[]): { code: number; out: string } {
+    try {
+      const out = execFileSync(process.execPath, [join(HOME, 'bin/ekiden.mjs'), ...args], {
+        cwd: HOME,
+        env: { ...process.env, EKIDEN_API: this.api, NO_COLOR: '1' },
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+        timeout: BOUND_MS,
+      });
+      return { code: 0, out };
+    } catch (error) {
+      const failed = error as { status: number | null; stdout: string; stderr: string };
+      return { code: failed.status ?? -1, out: failed.stdout + failed.stderr };
+    }
+  }
+}
+
+/** Ends the waiting at once: it can come true no more. */
+export class Fatal extends Error {}
+
+/** Waits for a condition; errors on the way (connection refused while a part restarts) count as "not yet". */
+export async function eventually(what: string, condition: () => boolean | Promise<boolean>, boundMs = BOUND_MS): Promise<void> {
+  const end = Date.now() + boundMs;
+  let last: Error | null = null;
+  for (;;) {
+    try {
+      if (await condition()) return;
+      last = null;
+    } catch (error) {
+      if (error instanceof Fatal) throw error;
+      last = error instanceof Error ? error : new Error('thrown by the condition');
+    }
+    if (Date.now() > end) throw new Error(`after ${boundMs} ms still not: ${what}${last === null ? '' : ` (${last.message})`}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
+}
+
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve) => {
+          const server = createServer();
+          server.listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Runs `ekiden …` to its end. */
+export async function runEkiden(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ code: number; out: string }> {
+  const child = spawn(process.execPath, [join(HOME, 'bin/ekiden.mjs'), ...args], { cwd: HOME, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  try {
+    await eventually(`ekiden ${args[0] ?? ''} has ended`, () => !isRunning(child));
+  } finally {
+    child.kill('SIGKILL');
+  }
+  return { code: child.exitCode ?? -1, out };
+}
+
+const isRunning = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
+
+export function killIfAlive(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    const state = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0];
+    return state !== 'Z' && state !== 'X';
+  } catch {
+    return false;
+  }
+}
+
+function processes(): { pid: number; ppid: number; command: string }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const ppid = Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]?.split(' ')[1]);
+        return [{ pid: Number(name), ppid, command: readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ') }];
+      } catch {
+        return []; // It ended meanwhile.
+      }
+    });
+}
+
+function environmentOf(pid: number): Record<string, string> | null {
+  try {
+    return Object.fromEntries(
+      readFileSync(`/proc/${pid}/environ`, 'utf8')
+        .split('\0')
+        .filter((line) => line.includes('='))
+        .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Apps that are images, through the whole of Ekiden: a real registry, real containers, an agent that dies, and what people are told when
+ * it does not work.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startRegistry, type LocalRegistry } from '../../libs/isolation/test/local-registry.js';
+import { Ekiden, eventually, type AnyJson } from './ekiden.js';
+import { joinAgent, LonePart, onAgent } from './lone-part.js';
+
+jest.setTimeout(180_000);
+
+/** One failure is enough: the next launch is minutes away. */
+const SMALL = { cpus: 0.05, mem: 32, backoffSeconds: 300 };
+const SERVE = 'echo "hello $GREETING from $MESOS_SANDBOX" >/tmp/index.html; exec httpd -f -p $HOST:$PORT0 -h /tmp';
+const CHECKED = { healthChecks: [{ protocol: 'HTTP', path: '/index.html', portIndex: 0, intervalSeconds: 1, gracePeriodSeconds: 60 }] };
+
+let ekiden: Ekiden;
+let registry: LocalRegistry;
+let image: string;
+let shared: string;
+
+beforeAll(async () => {
+  registry = await startRegistry();
+  image = registry.push('busybox:v1', ['--config.env', 'GREETING=image', '--config.entrypoint', '/bin/sh', '--config.entrypoint', '-c', '--config.cmd', SERVE]);
+  ekiden = await Ekiden.start();
+  shared = join(ekiden.dataDir, 'shared');
+  mkdirSync(shared);
+  writeFileSync(join(shared, 'index.html'), 'from the machine\n');
+  await joinAgent(ekiden, 'open', join(ekiden.dataDir, 'open'), ['--allow-volumes', shared, '--disk-policy', 'kill', '--disk-check-ms', '200']);
+  await joinAgent(ekiden, 'bare', join(ekiden.dataDir, 'bare'), ['--runtime', 'process']);
+});
+afterAll(async () => {
+  for (const app of (await ekiden.get('/v2/apps')).body.apps) await ekiden.send('DELETE', `/v2/apps/${app.id}?force=true`);
+  await eventually('no task is left', async () => (await ekiden.get('/v2/tasks')).body.tasks.length === 0);
+  await LonePart.endAll();
+  await ekiden.end();
+  await registry.close();
+});
+
+const docker = (name: string, more: object = {}, beside: object = {}): object => ({
+  container: { type: 'DOCKER', docker: { image: name, ...more }, ...beside },
+});
+
+async function page(task: AnyJson): Promise<string> {
+  return await (await fetch(`http://${task.host}:${task.ports[0]}/index.html`)).text();
+}
+
+async function failureOf(id: string, app: object): Promise<string> {
+  await ekiden.send('PUT', `/v2/apps/${id}`, { id, ...SMALL, ...app });
+  let message = '';
+  await eventually(`${id} fails`, async () => {
+    message = (await ekiden.get(`/v2/apps/${id}?embed=app.lastTaskFailure`)).body.app.lastTaskFailure?.message ?? '';
+    return message !== '';
+  });
+  return message;
+}
+
+it('runs what the image says, healthy, through the death of the agent, and leaves nothing', async () => {
+  await ekiden.deploy({ id: '/img/own', ...SMALL, ...docker(image), ...CHECKED, constraints: [['test', 'UNLIKE', 'bare|open']] });
+  const [task] = await ekiden.tasks('/img/own');
+  expect(await page(task)).toBe('hello image from /mnt/mesos/sandbox\n');
+  await ekiden.kill('agent');
+  expect(await page(task)).toBe('hello image from /mnt/mesos/sandbox\n');
+  await eventually('the agent is back', () => ekiden.parts('agent').length === 1);
+  await ekiden.settled('/img/own');
+  expect((await ekiden.tasks('/img/own'))[0].id).toBe(task.id);
+  await ekiden.send('DELETE', '/v2/apps//img/own?force=true');
+  await eventually(
+    'the page is gone',
+    async () =>
+      await page(task).then(
+        () => false,
+        () => true,
+      ),
+  );
+  expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(ekiden.dataDir);
+});
+
+it('runs a command of the app in the image, in both types, with its own environment and user', async () => {
+  const app = { ...SMALL, cmd: SERVE, env: { GREETING: 'app' }, ...CHECKED };
+  await ekiden.deploy({ id: '/img/docker', ...app, ...docker(image, { forcePullImage: true }) });
+  await ekiden.deploy({ id: '/img/mesos', ...app, container: { type: 'MESOS', docker: { image } } });
+  for (const id of ['/img/docker', '/img/mesos']) expect(await page((await ekiden.tasks(id))[0])).toBe('hello app from /mnt/mesos/sandbox\n');
+});
+
+it('checks health by a command inside of the image', async () => {
+  const check = { protocol: 'COMMAND', intervalSeconds: 1, gracePeriodSeconds: 60, timeoutSeconds: 10 };
+  const sees = 'test "$GREETING" = image && test -e /tmp/index.html && test ! -e /usr/bin/env';
+  await ekiden.deploy({ id: '/img/check', ...SMALL, ...docker(image), healthChecks: [{ ...check, command: { value: sees } }] });
+  const [task] = await ekiden.tasks('/img/check');
+  expect(task.healthCheckResults).toMatchObject([{ alive: true }]);
+});
+
+it('mounts what the operator allows', async () => {
+  const volumes = [{ containerPath: '/tmp', hostPath: shared, mode: 'RO' }];
+  await ekiden.deploy({
+    id: '/img/volume',
+    ...SMALL,
+    cmd: 'exec httpd -f -p $HOST:$PORT0 -h /tmp',
+    ...docker(image, {}, { volumes }),
+    ...CHECKED,
+    ...onAgent('open'),
+  });
+  expect(await page((await ekiden.tasks('/img/volume'))[0])).toBe('from the machine\n');
+});
+
+it.each([
+  ['an image that does not exist', () => docker(`${registry.address}/nothing:v1`), 'manifest unknown'],
+  ['a mount of /etc', () => docker(image, {}, { volumes: [{ containerPath: '/x', hostPath: '/etc', mode: 'RO' }] }), '--allow-volumes'],
+  ['the socket of an engine', () => docker(image, {}, { volumes: [{ containerPath: '/x', hostPath: '/var/run/docker.sock', mode: 'RW' }] }), '--allow-volumes'],
+  ['privileges', () => docker(image, { privileged: true }), '--allow-privileged'],
+  [
+    'a user of the image that is not there',
+    () => docker(registry.push('nobody:v1', ['--config.user', 'ghost', '--config.cmd', '/bin/true'])),
+    'no user "ghost"',
+  ],
+  ['an image without a command', () => docker(registry.push('empty:v1', [])), 'neither entrypoint nor command'],
+])('says why it fails: %s', async (_, app, why) => {
+  expect(await failureOf(`/img/f${why.replaceAll(/\W/g, '').slice(0, 20).toLowerCase()}`, app())).toContain(why);
+});
+
+it('is stopped for what it writes beside its sandbox', async () => {
+  const app = { ...docker(image), ...onAgent('open'), disk: 8, cmd: 'dd if=/dev/zero of=/big bs=1M count=20; sleep 1000' };
+  expect(await failureOf('/img/disk', app)).toContain('Disk usage');
+});
+
+it('is not placed where no image runs, and says so', async () => {
+  await ekiden.send('PUT', '/v2/apps//img/nowhere', { id: '/img/nowhere', ...SMALL, ...docker(image), ...onAgent('bare') });
+  await eventually(
+    'why says so',
+    async () =>
+      JSON.stringify((await ekiden.get('/ekiden/v1/why?app=/img/nowhere')).body).includes('images need the cgroup runtime') ||
+      ekiden.cli('why', '/img/nowhere').out.includes('images need the cgroup runtime'),
+  );
+});
+
+it('refuses what is not built at the API', async () => {
+  const reply = await ekiden.send('PUT', '/v2/apps//img/bridge', { id: '/img/bridge', ...SMALL, ...docker(image, { network: 'BRIDGE' }) });
+  expect(reply.status).toBe(422);
+  expect(JSON.stringify(reply.body)).toContain('/container/docker/network');
+});

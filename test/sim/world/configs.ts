@@ -1,0 +1,34 @@
+/** How the parts of a simulated cluster are configured: as in production, unless a scenario asks for something else. */
+import { masterOptions, pingsOf } from '../../../apps/master/src/master-options.js';
+import type { MasterConfig } from '../../../apps/master/src/master-ports.js';
+import { apiOptions } from '../../../apps/paas-api/src/api-options.js';
+import type { PaasConfig } from '../../../apps/paas-api/src/paas-api.js';
+
+export const MASTER_CONFIG: MasterConfig = {
+  hostname: 'master',
+  ip: '10.0.0.1',
+  port: 5050,
+  version: '1.11.0',
+  heartbeatIntervalMs: masterOptions.heartbeatIntervalMs.default,
+  ...pingsOf({ pingIntervalMs: masterOptions.pingIntervalMs.default, agentTimeoutMs: masterOptions.agentTimeoutMs.default }),
+  reregisterTimeoutMs: masterOptions.agentReregisterTimeoutMs.default,
+  offerTimeoutMs: masterOptions.offerTimeoutMs.default,
+  extensions: true,
+};
+
+export const PAAS_CONFIG: PaasConfig = {
+  address: 'paas:8080',
+  hostname: 'paas',
+  frameworkName: 'marathon',
+  user: 'root',
+  role: '*',
+  failoverTimeoutMs: apiOptions.failoverTimeoutMs.default,
+  servicePorts: { min: apiOptions.servicePortMin.default, max: apiOptions.servicePortMax.default },
+  maxRunningDeployments: apiOptions.maxRunningDeployments.default,
+  killRetryMs: apiOptions.killRetryMs.default,
+  launchTimeoutMs: apiOptions.launchTimeoutMs.default,
+  reconcileIntervalMs: apiOptions.reconcileIntervalMs.default,
+  sweepIntervalMs: apiOptions.sweepIntervalMs.default,
+  declineMs: apiOptions.declineMs.default,
+  maxLaunchesPerAccept: 100,
+};
