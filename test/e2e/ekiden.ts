@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hasCode } from '../../libs/isolation/src/cgroup-driver.js';
 
 export const HOME = process.cwd();
 const BOUND_MS = 60_000;
@@ -299,7 +300,7 @@ export function killIfAlive(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    if (!hasCode(error, 'ESRCH')) throw error; // no `instanceof`: the error is of another realm than a test's Error
   }
 }
 
