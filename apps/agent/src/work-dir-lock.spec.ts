@@ -9,6 +9,9 @@ describe('the lock of a work directory', () => {
   beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'ekiden-lock-'))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
   const startOf = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19] ?? '';
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+  };
 
   // The file is how an agent of 0.1 wrote it.
   it.each([
@@ -31,11 +34,14 @@ describe('the lock of a work directory', () => {
   });
 
   it('is free when its agent is a zombie that nobody collects', async () => {
-    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // The child ends only once its parent is a program that collects nobody: a shell might have done it before.
+    const parent = spawn('sh', ['-c', 'exec 3<&0; cat <&3 & echo $!; exec sleep 60'], { stdio: ['pipe', 'pipe', 'ignore'] });
     try {
       const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))));
       const start = startOf(pid);
-      while (!readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => readFileSync(`/proc/${parent.pid}/comm`, 'utf8') === 'sleep\n');
+      parent.stdin.end();
+      await until(() => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
       writeFileSync(join(dir, 'agent.lock'), `${pid} ${start}`);
       expect(() => lockWorkDir(dir).release()).not.toThrow();
     } finally {
