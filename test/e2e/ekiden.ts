@@ -5,6 +5,7 @@
  * process behind, whatever the test did, and says so when it finds one.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -264,20 +265,26 @@ export async function eventually(what: string, condition: () => boolean | Promis
   }
 }
 
+/** Below those from which the kernel takes ports for outgoing connections: nobody gets one of these by chance before we use it. */
+const PORTS = { first: 15_000, count: 15_000 };
+
+/** Different ones that are free on loopback now. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const server = createServer();
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const found = new Set<number>();
+  await eventually(`${count} free ports`, async () => {
+    const port = PORTS.first + randomInt(PORTS.count);
+    if (await canListen(port)) found.add(port);
+    return found.size === count;
+  });
+  return [...found];
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 /** Runs `ekiden …` to its end. */

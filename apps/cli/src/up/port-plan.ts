@@ -28,6 +28,12 @@ export interface PortWishes {
   readonly blocks: readonly number[];
 }
 
+/** Both ends included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 export function planAgents(wishes: PortWishes): readonly AgentPlace[] {
   return wishes.blocks.slice(0, wishes.agents).map((begin, i) => ({
     index: i + 1,
@@ -40,11 +46,14 @@ export function planAgents(wishes: PortWishes): readonly AgentPlace[] {
 
 /**
  * The blocks to try, in order: those this data directory had before (its tasks may still hold ports there), then the
- * lowest. `busy` is a port somebody listens on; a block with one is not taken anew.
+ * lowest of those from which the kernel takes no ports for outgoing connections (`ephemeral`: such a port is taken for a
+ * moment, and its task not started), then the lowest. `busy` is a port somebody listens on; a block with one is not taken anew.
  */
-export function candidateBlocks(saved: readonly number[], busy: ReadonlySet<number>): readonly number[] {
+export function candidateBlocks(saved: readonly number[], busy: ReadonlySet<number>, ephemeral: PortRange | null): readonly number[] {
   const all = Array.from({ length: MAX_AGENTS }, (_, i) => TASK_PORTS.first + i * TASK_PORTS.width);
   const own = saved.filter((begin) => all.includes(begin));
   const isFree = (begin: number): boolean => ![...busy].some((port) => port >= begin && port < begin + TASK_PORTS.width);
-  return [...own, ...all.filter((begin) => !own.includes(begin) && isFree(begin))];
+  const isQuiet = (begin: number): boolean => ephemeral === null || begin > ephemeral.last || begin + TASK_PORTS.width <= ephemeral.first;
+  const free = all.filter((begin) => !own.includes(begin) && isFree(begin));
+  return [...own, ...free.filter(isQuiet), ...free.filter((begin) => !isQuiet(begin))];
 }

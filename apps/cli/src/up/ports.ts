@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server } from 'node:net';
 import { CliError, systemErrorCode } from '../cli-error.js';
-import { candidateBlocks } from './port-plan.js';
+import { candidateBlocks, type PortRange } from './port-plan.js';
 
 /** Null when free, else the system's code: EADDRINUSE, EADDRNOTAVAIL, EACCES. */
 export async function probePort(host: string, port: number): Promise<string | null> {
@@ -50,6 +50,12 @@ export function parseListeners(table: string): readonly number[] {
   });
 }
 
+/** From which the kernel takes the ports of outgoing connections. Null where it does not say. */
+function ephemeralPorts(): PortRange | null {
+  const [first = NaN, last = NaN] = readOrNothing('/proc/sys/net/ipv4/ip_local_port_range').trim().split(/\s+/).map(Number);
+  return first > 0 && last >= first ? { first, last } : null;
+}
+
 export interface BlockClaim {
   /** First ports. */
   readonly blocks: readonly number[];
@@ -63,7 +69,7 @@ export interface BlockClaim {
 export async function claimBlocks(count: number, saved: readonly number[]): Promise<BlockClaim> {
   const held: Server[] = [];
   const blocks: number[] = [];
-  for (const begin of candidateBlocks(saved, listeningPorts())) {
+  for (const begin of candidateBlocks(saved, listeningPorts(), ephemeralPorts())) {
     if (blocks.length === count) break;
     if (process.platform === 'linux') {
       const claim = await listen({ path: `\0ekiden-task-ports-${begin}` });
