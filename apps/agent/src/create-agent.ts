@@ -6,7 +6,7 @@
  */
 import { AGENT_LINK_VERSION, type RegisterMessage } from '@ekiden/agent-link';
 import { attributesToWire, killGraceMs, resourcesToWire, type FrameworkInfo, type TaskInfo } from '@ekiden/mesos';
-import type { AgentId, Timer } from '@ekiden/model';
+import type { AgentId, TaskId, Timer } from '@ekiden/model';
 import type { AgentPorts, AgentRecord, DiskMeter, TaskRecord } from './agent-ports.js';
 import { MAX_PROBES } from './health/check-runner.js';
 import { MasterLink, type MasterOrder, type Registered } from './link/master-link.js';
@@ -49,6 +49,8 @@ export interface Agent {
   /** Ends all tasks (TASK_KILLED), each with its own grace unless one is given. Resolves when that is on disk; nothing is started afterwards. */
   endTasks(graceMs: number | null): Promise<void>;
   tasks(): readonly TaskRecord[];
+  /** Null: it is not here, or its end is acknowledged. */
+  task(taskId: TaskId): TaskRecord | null;
   view(): AgentView;
   /** How much is remembered, by name: each is bounded by what is there. */
   sizes(): Readonly<Record<string, number>>;
@@ -161,6 +163,7 @@ export function createAgent(ports: AgentPorts): Agent {
     },
     endTasks: (graceMs) => runner.endAll(graceMs),
     tasks: () => table.all().map((task) => task.record),
+    task: (id) => table.get(id)?.record ?? null,
     sizes: () => ({ tasks: table.size, statusesInFlight: outbox.size, killTimers: runner.killer.size }),
     view: () => ({ agentId: identity.agentId, registered: link.isRegistered, masterEpoch: identity.masterEpoch, damaged }),
   };

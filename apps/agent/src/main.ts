@@ -27,7 +27,7 @@ import { chooseRuntime } from './choose-runtime.js';
 import { duMeter } from './sandbox/disk-meter.js';
 import { startHousekeeping } from './sandbox/housekeeping.js';
 import { createFetcher } from './sandbox/create-fetcher.js';
-import { fsSandboxes, prepareTasksDirectory, sandboxOf } from './sandbox/fs-sandboxes.js';
+import { fsSandboxes, prepareTasksDirectory } from './sandbox/fs-sandboxes.js';
 import { assertOwnWorkDir, lockWorkDir } from './work-dir-lock.js';
 
 const MIB = 1024 * 1024;
@@ -56,6 +56,8 @@ async function main(): Promise<RunningService> {
     parallel: options.fetchParallel,
     fileDirs: options.fileFetchDirs,
   });
+  const retentionMs = options.sandboxKeepHours * 3_600_000;
+  let isRecovered = false;
   // The port is bound before the registration names it; requests wait in the kernel until the handler is there.
   const metrics = agentMetrics(() => agent);
   const server = createAgentServer({
@@ -63,7 +65,10 @@ async function main(): Promise<RunningService> {
     log,
     tasks: () => agent.tasks(),
     view: () => agent.view(),
-    sandboxOf: (taskId) => sandboxOf(workDir, taskId),
+    workDir,
+    retentionMs,
+    task: (taskId) => agent.task(taskId),
+    isRecovered: () => isRecovered,
     metrics,
   });
   const port = await listen(server, options.port, options.bind);
@@ -81,12 +86,13 @@ async function main(): Promise<RunningService> {
   };
   const agent = createAgent(ports);
   await agent.start();
+  isRecovered = true;
   const housekeeping = startHousekeeping({
     workDir,
     log,
     tasks: () => agent.tasks(),
     rotation,
-    retentionMs: options.sandboxKeepHours * 3_600_000,
+    retentionMs,
     ...(images.kind === 'ready' ? { images: images.images.store, imageKeepMs: options.imageKeepHours * 3_600_000 } : {}),
   });
   answerParent(agent, log);

@@ -172,7 +172,10 @@ it('serves files and tasks over HTTP to whoever has the token', async () => {
     log: silentLog,
     tasks: () => agent.tasks(),
     view: () => agent.view(),
-    sandboxOf: (id) => sandboxOf(workDir, id),
+    workDir,
+    retentionMs: 3_600_000,
+    task: (id) => agent.task(id),
+    isRecovered: () => true,
     metrics: () => Promise.resolve({ text: '', contentType: 'text/plain' }),
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -13,6 +13,8 @@ export interface LogChunk {
   /** The oldest byte that is kept, and the end of the log. Both count from the first byte that the task ever wrote. */
   readonly begin: number;
   readonly end: number;
+  /** There is no such log, or something else lies in its place: the task has not started yet, or it has taken its log away. */
+  readonly isMissing: boolean;
 }
 
 /** The largest part of a log that one read answers. */
@@ -28,21 +30,36 @@ interface Place {
 
 /**
  * Up to `length` bytes (at most 1 MiB) from `offset` on; a negative offset counts from the end. A log that is missing reads as
- * empty. An answer may be shorter than asked: what follows is in the next piece.
+ * empty. An answer is shorter than asked only at the end of the log, or where what follows is not kept.
  */
 export function readLog(sandbox: string, name: LogName, offset: number, length: number): Promise<LogChunk> {
   return inTurn(sandbox, async () => {
     const places = await placesOf(sandbox, name);
     const begin = places[0]?.begin ?? 0;
     const end = places.at(-1)?.end ?? 0;
+    const found = { begin, end, isMissing: places.length === 0 };
     const wanted = offset < 0 ? Math.max(begin, end + offset) : offset;
     // Behind the end: the task has emptied its file, which goes on at the start of what there is.
     const at = wanted > end ? (places.at(-1)?.begin ?? 0) : wanted;
     const place = places.find((one) => one.end > at);
-    if (place === undefined) return { offset: end, data: Buffer.alloc(0), begin, end };
+    if (place === undefined) return { offset: end, data: Buffer.alloc(0), ...found };
     const from = Math.max(at, place.begin);
-    return { offset: from, data: await readPlace(place, from, Math.min(length, MAX_LOG_READ_BYTES)), begin, end };
+    return { offset: from, data: await readPlaces(places.slice(places.indexOf(place)), from, Math.min(length, MAX_LOG_READ_BYTES)), ...found };
   });
+}
+
+/** Goes on from one piece to the next, as long as nothing is left out between them. */
+async function readPlaces(places: readonly Place[], from: number, length: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let at = from;
+  for (const place of places) {
+    if (at - from >= length || place.begin > at) break;
+    const part = await readPlace(place, at, length - (at - from));
+    parts.push(part);
+    at += part.length;
+    if (at < place.end) break;
+  }
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }
 
 /** Oldest first; the last one is the file that the task writes to. Empty when that is not there. */

@@ -59,7 +59,7 @@ describe('logs', () => {
     linkSync(join(dir, 'of-somebody-else'), join(dir, 'stderr'));
     expect(await rotateLogs(dir, { maxBytes: 3, keep: 1 })).toEqual([]);
     await trimLogs(dir, { maxBytes: 1, keep: 1 });
-    expect((await readLog(dir, 'stdout', 0, 100)).data.toString()).toBe('');
+    expect(await readLog(dir, 'stdout', 0, 100)).toMatchObject({ data: Buffer.alloc(0), isMissing: true });
     expect(at('of-somebody-else')).toBe('do not empty');
     expect(readdirSync(dir).sort()).toEqual(['of-somebody-else', 'stderr', 'stdout']);
   });
@@ -136,13 +136,14 @@ describe('logs', () => {
       await rotateLogs(dir, { maxBytes: 3, keep: 2 });
     }
     appendFileSync(join(dir, 'stdout'), 'four\n');
-    expect(await at(0)).toEqual([4, 'two\n', 4, 19]);
-    expect(await at(6)).toEqual([6, 'o\n', 4, 19]);
-    expect(await at(8)).toEqual([8, 'three\n', 4, 19]);
+    expect(await at(0)).toEqual([4, 'two\nthree\nfour\n', 4, 19]);
+    expect(await at(0, 6)).toEqual([4, 'two\nth', 4, 19]);
+    expect(await at(6, 2)).toEqual([6, 'o\n', 4, 19]);
+    expect(await at(8, 6)).toEqual([8, 'three\n', 4, 19]);
     expect(await at(14)).toEqual([14, 'four\n', 4, 19]);
     expect(await at(19)).toEqual([19, '', 4, 19]);
     expect(await at(-7, 1)).toEqual([12, 'e', 4, 19]);
-    expect(await at(-100)).toEqual([4, 'two\n', 4, 19]);
+    expect(await at(-100, 4)).toEqual([4, 'two\n', 4, 19]);
     writeFileSync(join(dir, 'stdout'), ''); // by the task itself
     expect(await at(19)).toEqual([14, '', 4, 14]);
   });
@@ -150,7 +151,7 @@ describe('logs', () => {
   it('keep their offsets when the end of the task has cut them', async () => {
     writeFileSync(join(dir, 'stdout'), 'x'.repeat(50) + 'the end');
     await trimLogs(dir, { maxBytes: 10, keep: 1 });
-    expect(await readLog(dir, 'stdout', 0, 100)).toEqual({ offset: 47, data: Buffer.from('xxxthe end'), begin: 47, end: 57 });
+    expect(await readLog(dir, 'stdout', 0, 100)).toEqual({ offset: 47, data: Buffer.from('xxxthe end'), begin: 47, end: 57, isMissing: false });
   });
 
   it('are read as far as they are known: a piece that nobody has written down is left out', async () => {

@@ -3,8 +3,20 @@ export { assertBindable, isLoopbackAddress, isLoopbackName } from './loopback.js
 export { makeStateDirectory, readTokenFile } from './files.js';
 export { judgeRequest, type JudgedRequest, type RequestPolicy, type RequestRefusal } from './judge-request.js';
 export { createLog, silentLog, type LogLevel, type LogOptions } from './log.js';
+export {
+  EVENT_STREAM,
+  EVENT_STREAM_HEADERS,
+  lastEventId,
+  LOG_HEARTBEAT,
+  LOG_HEARTBEAT_MS,
+  logFrame,
+  MAX_LOG_STALL_MS,
+  wholeCharacters,
+  type LogEvent,
+} from './log-events.js';
 export { newMetrics, type Metrics } from './metrics.js';
 export { defineOptions, describeOptions, HelpRequested, OptionError, parseOptions, type Option, type OptionSchema, type OptionValues } from './options.js';
+export { sendPaced, type Pace, type PacedEnd } from './paced-stream.js';
 export { runService, service, STOP_TIMEOUT_MS, type ReadyMessage, type RunningService } from './run-service.js';
 export { Secret } from './secret.js';
 export { systemWorld } from './system-world.js';

@@ -4,7 +4,7 @@
  * The task may have put links into its sandbox, also while we look: the path is resolved first, and what was opened is
  * checked again. Only regular files are read; a fifo would never end.
  */
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { lstat, open, opendir, realpath, type FileHandle } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { errorCode } from '../error-code.js';
@@ -29,27 +29,63 @@ export interface ListedFile {
 
 /** Null: there is no such regular file inside the sandbox. A negative offset counts from the end. */
 export async function readSandboxFile(sandbox: string, path: string, offset: number, length: number): Promise<FilePart | null> {
+  const opened = await openSandboxFile(sandbox, path);
+  if (opened === null) return null;
+  const { file, size } = opened;
+  try {
+    const from = offset < 0 ? Math.max(0, size + offset) : offset;
+    const buffer = Buffer.alloc(Math.max(0, Math.min(length, MAX_READ_BYTES, size - from)));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, from);
+    return { size, offset: from, bytes: buffer.subarray(0, bytesRead) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** A regular file inside the sandbox, or null. Whoever asks closes it. */
+export async function openSandboxFile(sandbox: string, path: string): Promise<{ readonly file: FileHandle; readonly size: number } | null> {
   const real = await confined(sandbox, path);
   if (real === null) return null;
   let file: FileHandle | null = null;
   try {
     file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const info = await file.stat();
-    if (!info.isFile() || !(await isStillThere(file, real))) return null;
-    const from = offset < 0 ? Math.max(0, info.size + offset) : offset;
-    const buffer = Buffer.alloc(Math.max(0, Math.min(length, MAX_READ_BYTES, info.size - from)));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, from);
-    return { size: info.size, offset: from, bytes: buffer.subarray(0, bytesRead) };
+    if (info.isFile() && (await isStillThere(file, real))) return { file, size: info.size };
   } catch (error) {
-    if (isAbsent(error)) return null;
-    throw error;
-  } finally {
-    await file?.close();
+    if (!isAbsent(error)) {
+      await file?.close();
+      throw error;
+    }
   }
+  await file?.close();
+  return null;
 }
 
 /** Null: there is no such directory inside the sandbox. Of a larger one, `MAX_LISTED_FILES` names. */
 export async function listSandbox(sandbox: string, path: string): Promise<readonly ListedFile[] | null> {
+  const entries = await browseSandbox(sandbox, path);
+  return (
+    entries?.map(({ path: name, info }) => {
+      const isLink = info === null || info.isSymbolicLink();
+      return {
+        path: name,
+        kind: info?.isFile() === true ? 'file' : info?.isDirectory() === true ? 'directory' : 'other',
+        size: isLink ? 0 : info.size,
+        modifiedAt: isLink ? 0 : info.mtimeMs,
+      };
+    }) ?? null
+  );
+}
+
+export interface SandboxEntry {
+  /** Below the sandbox. */
+  readonly path: string;
+  /** Of the entry itself, not of where a link leads; null: gone meanwhile. */
+  readonly info: Stats | null;
+}
+
+/** The same as `listSandbox`, with all that the system says. */
+export async function browseSandbox(sandbox: string, path: string): Promise<readonly SandboxEntry[] | null> {
   const real = await confined(sandbox, path);
   if (real === null) return null;
   let directory: FileHandle | null = null;
@@ -57,8 +93,8 @@ export async function listSandbox(sandbox: string, path: string): Promise<readon
     directory = await open(real, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     if (!(await isStillThere(directory, real))) return null;
     // By what was opened, not by its name, which the task may have given to a link meanwhile.
-    const listed = await list(process.platform === 'linux' ? `/proc/self/fd/${directory.fd}` : real, path);
-    return listed.sort((a, b) => (a.path < b.path ? -1 : 1));
+    const entries = await browse(process.platform === 'linux' ? `/proc/self/fd/${directory.fd}` : real, path);
+    return entries.sort((a, b) => (a.path < b.path ? -1 : 1));
   } catch (error) {
     if (isAbsent(error)) return null;
     throw error;
@@ -67,20 +103,14 @@ export async function listSandbox(sandbox: string, path: string): Promise<readon
   }
 }
 
-async function list(place: string, path: string): Promise<ListedFile[]> {
-  const listed: ListedFile[] = [];
+async function browse(place: string, path: string): Promise<SandboxEntry[]> {
+  const entries: SandboxEntry[] = [];
   for await (const entry of await opendir(place)) {
-    if (listed.length >= MAX_LISTED_FILES) break;
-    const info = await lstat(join(place, entry.name)).catch(() => null); // gone meanwhile
-    const isLink = info?.isSymbolicLink() ?? true;
-    listed.push({
-      path: path === '' || path === '.' ? entry.name : `${path}/${entry.name}`,
-      kind: info?.isFile() ? 'file' : info?.isDirectory() ? 'directory' : 'other',
-      size: isLink ? 0 : (info?.size ?? 0),
-      modifiedAt: isLink ? 0 : (info?.mtimeMs ?? 0),
-    });
+    if (entries.length >= MAX_LISTED_FILES) break;
+    const info = await lstat(join(place, entry.name)).catch(() => null);
+    entries.push({ path: path === '' || path === '.' ? entry.name : `${path}/${entry.name}`, info });
   }
-  return listed;
+  return entries;
 }
 
 async function confined(sandbox: string, path: string): Promise<string | null> {

@@ -5,7 +5,7 @@
  * that a crash leaves no half of one, and is removed without following links.
  */
 import { mkdir, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { END_MARK, tasksDirectory } from './fs-sandboxes.js';
 
 /** Free part of the disk that is kept as a reserve. */
@@ -18,9 +18,12 @@ export interface EndedSandbox {
   readonly endedAt: number;
 }
 
+/** Pure: how long the sandbox of an ended task is kept, with a disk as full as this. */
+export const keptForMs = (retentionMs: number, diskUsed: number): number => retentionMs * Math.max(0, 1 - DISK_HEADROOM - diskUsed);
+
 /** Pure: which of the ended sandboxes go now. */
 export function overdueSandboxes(ended: readonly EndedSandbox[], now: number, retentionMs: number, diskUsed: number): readonly EndedSandbox[] {
-  const ageMs = retentionMs * Math.max(0, 1 - DISK_HEADROOM - diskUsed);
+  const ageMs = keptForMs(retentionMs, diskUsed);
   const oldestFirst = [...ended].sort((a, b) => a.endedAt - b.endedAt);
   const surplus = Math.max(0, oldestFirst.length - MAX_ENDED_SANDBOXES);
   return oldestFirst.filter((sandbox, at) => at < surplus || now - sandbox.endedAt >= ageMs);
@@ -36,11 +39,28 @@ export async function removeOverdueSandboxes(workDir: string, now: number, reten
     const mark = await stat(join(directory, name, END_MARK)).catch(() => null); // no mark: the task lives
     if (mark) ended.push({ name, endedAt: mark.mtimeMs });
   }
-  const disk = await statfs(workDir);
-  const overdue = overdueSandboxes(ended, now, retentionMs, 1 - disk.bavail / disk.blocks);
+  const overdue = overdueSandboxes(ended, now, retentionMs, await usedShare(workDir));
   for (const { name } of overdue) await rename(join(directory, name), join(trash, name));
   for (const name of await readdir(trash)) await rm(join(trash, name), { recursive: true, force: true });
   return overdue.length;
+}
+
+export interface KeptSandbox {
+  readonly workDir: string;
+  readonly sandbox: string;
+  readonly retentionMs: number;
+  readonly now: number;
+}
+
+/** Until when the files of an ended task stay if the disk does not fill further; counted from now while its end is not acknowledged. */
+export async function keptUntil({ workDir, sandbox, retentionMs, now }: KeptSandbox): Promise<number> {
+  const mark = await stat(join(dirname(sandbox), END_MARK)).catch(() => null);
+  return Math.round((mark?.mtimeMs ?? now) + keptForMs(retentionMs, await usedShare(workDir)));
+}
+
+async function usedShare(workDir: string): Promise<number> {
+  const disk = await statfs(workDir);
+  return 1 - disk.bavail / disk.blocks;
 }
 
 /** At a start: directories that no checkpoint knows (a crash between the end and the mark) end now. */
