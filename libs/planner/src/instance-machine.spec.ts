@@ -56,6 +56,15 @@ describe('a launch', () => {
       expect(step(provisioned, status(state, { reason }))).toMatchObject({ changed: false, stale: false });
   });
 
+  it('whose offer was gone is no failure of the app, and is scheduled anew without a delay', () => {
+    for (const state of ['TASK_DROPPED', 'TASK_LOST'] as const)
+      expect(step(provisioned, status(state, { reason: 'REASON_INVALID_OFFERS' }))).toMatchObject({
+        failure: false,
+        instance: { backoffMs: 0, condition: { kind: 'scheduled', notBefore: T0 } },
+      });
+    expect(step(provisioned, status('TASK_DROPPED', { reason: 'REASON_AGENT_RESTARTED' }))).toMatchObject({ failure: true });
+  });
+
   it('cannot be unproven once a status has come', () => {
     expect(step(running, { kind: 'never-launched', taskId: taskId(TASK), why: '' })).toMatchObject({ changed: false, stale: true });
   });

@@ -26,7 +26,7 @@ import {
   type TerminalReason,
 } from '@ekiden/model';
 import { isRunLongEnough, nextBackoff } from './backoff.js';
-import { isKillable, provesNothingAboutLaunch, readTaskState } from './task-verdict.js';
+import { isKillable, isOfferGone, provesNothingAboutLaunch, readTaskState } from './task-verdict.js';
 
 /** A status update as it arrived, already converted from the wire. */
 export interface ObservedStatus {
@@ -228,7 +228,8 @@ function end(instance: Instance, status: ObservedStatus, { now, spec }: MachineC
   const stopReason = instance.stop?.reason ?? null;
   const killedForHealth = stopReason === 'health-check' || (stopReason === null && status.state === 'TASK_KILLED' && status.healthy === false);
   const wanted = stopReason !== null && !killedForHealth;
-  const failure = !wanted && (killedForHealth || (status.state !== 'TASK_FINISHED' && status.state !== 'TASK_KILLED'));
+  const isNoFault = status.state === 'TASK_FINISHED' || status.state === 'TASK_KILLED' || isOfferGone(status.state, status.reason);
+  const failure = !wanted && (killedForHealth || !isNoFault);
   if (instance.goal === 'decommissioned') return { ...forgotten(), ended, failure };
 
   const previous = isRunLongEnough(ranFor(instance, now), spec.backoff) ? 0 : instance.backoffMs;

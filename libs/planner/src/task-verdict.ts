@@ -54,6 +54,10 @@ export function provesNothingAboutLaunch(state: TaskState, reason: string | null
   return unseen && (reason === 'REASON_RECONCILIATION' || reason === 'REASON_TASK_UNKNOWN');
 }
 
+/** The offer was withdrawn or had expired when its ACCEPT came: nothing was started, and it says nothing about the app. */
+export const isOfferGone = (state: TaskState, reason: string | null): boolean =>
+  (state === 'TASK_DROPPED' || state === 'TASK_LOST') && reason === 'REASON_INVALID_OFFERS';
+
 /** True while the instance has a task that a KILL can reach. */
 export const isKillable = ({ condition }: Instance): boolean =>
   condition.kind === 'provisioned' || condition.kind === 'staging' || condition.kind === 'running';
