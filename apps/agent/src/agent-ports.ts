@@ -149,6 +149,14 @@ export interface DiskMeter {
   usedKib(sandbox: string): Promise<number>;
 }
 
+/** Where the history of what tasks used outlives the agent. Advice: nothing depends on it. */
+export interface HistoryStore {
+  /** The last text that was saved; null when there is none. Rejects with the reason. */
+  load(): Promise<string | null>;
+  /** Replaces it; a crash leaves the former one or this one. */
+  save(text: string): Promise<void>;
+}
+
 export interface ProbeResult {
   readonly ok: boolean;
   /** Set when not ok: `HTTP 503`, `connection refused`, `timed out after 5000 ms`, `exit status 1`. */
@@ -192,6 +200,8 @@ export interface AgentPorts extends World {
   /** Absent: nobody measures sandboxes (a simulated machine has nothing in them). */
   readonly disk?: DiskMeter;
   readonly probe: Probe;
+  /** Absent: no history is kept of what tasks used. */
+  readonly history?: HistoryStore;
   /** Absent: `config.containers` refuses every image. */
   readonly images?: ImagePort;
 }

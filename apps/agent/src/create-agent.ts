@@ -12,6 +12,7 @@ import { MAX_PROBES } from './health/check-runner.js';
 import { MasterLink, type MasterOrder, type Registered } from './link/master-link.js';
 import { unknownTaskStatus, type StatusFact } from './status/make-status.js';
 import { StatusOutbox } from './status/status-outbox.js';
+import { TaskSampler } from './statistics/task-sampler.js';
 import { fetchHook } from './tasks/hooks/fetch.hook.js';
 import { imageHook } from './tasks/hooks/image.hook.js';
 import { healthHook } from './tasks/hooks/health.hook.js';
@@ -52,6 +53,8 @@ export interface Agent {
   /** Null: it is not here, or its end is acknowledged. */
   task(taskId: TaskId): TaskRecord | null;
   view(): AgentView;
+  /** What tasks use and have used. */
+  readonly sampler: Pick<TaskSampler, 'look' | 'history'>;
   /** How much is remembered, by name: each is bounded by what is there. */
   sizes(): Readonly<Record<string, number>>;
 }
@@ -92,6 +95,8 @@ export function createAgent(ports: AgentPorts): Agent {
     tasks: () => table.all(),
     exceeded: (task, message) => runner.overDisk(task, message, diskPolicy),
   });
+
+  const sampler = new TaskSampler({ clock, log, runtime: ports.runtime, store: ports.history, tasks: () => table.all() });
 
   const admit = async (registered: Registered): Promise<string | null> => {
     if (registered.masterEpoch < identity.masterEpoch)
@@ -150,6 +155,7 @@ export function createAgent(ports: AgentPorts): Agent {
       }
       sweepTimer = clock.after(0, () => void sweep());
       diskGuard.start();
+      void sampler.start(); // the history may take its time to be read
       link.start();
     },
     stop: async () => {
@@ -159,12 +165,13 @@ export function createAgent(ports: AgentPorts): Agent {
       identityTimer?.cancel();
       diskGuard.stop();
       link.stop();
-      await runner.stop();
+      await Promise.all([runner.stop(), sampler.stop()]);
     },
     endTasks: (graceMs) => runner.endAll(graceMs),
     tasks: () => table.all().map((task) => task.record),
     task: (id) => table.get(id)?.record ?? null,
-    sizes: () => ({ tasks: table.size, statusesInFlight: outbox.size, killTimers: runner.killer.size }),
+    sizes: () => ({ tasks: table.size, statusesInFlight: outbox.size, killTimers: runner.killer.size, histories: sampler.size }),
+    sampler,
     view: () => ({ agentId: identity.agentId, registered: link.isRegistered, masterEpoch: identity.masterEpoch, damaged }),
   };
 }

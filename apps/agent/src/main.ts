@@ -28,6 +28,7 @@ import { duMeter } from './sandbox/disk-meter.js';
 import { startHousekeeping } from './sandbox/housekeeping.js';
 import { createFetcher } from './sandbox/create-fetcher.js';
 import { fsSandboxes, prepareTasksDirectory } from './sandbox/fs-sandboxes.js';
+import { fsHistoryStore } from './statistics/fs-history-store.js';
 import { assertOwnWorkDir, lockWorkDir } from './work-dir-lock.js';
 
 const MIB = 1024 * 1024;
@@ -69,6 +70,13 @@ async function main(): Promise<RunningService> {
     retentionMs,
     task: (taskId) => agent.task(taskId),
     isRecovered: () => isRecovered,
+    statistics: {
+      get sampler() {
+        return agent.sampler;
+      },
+      hardCpus: runtime.name === 'cgroup' && !options.softCpus,
+      agentId: () => agent.view().agentId,
+    },
     metrics,
   });
   const port = await listen(server, options.port, options.bind);
@@ -81,6 +89,7 @@ async function main(): Promise<RunningService> {
     sandboxes: fsSandboxes(workDir, { ...fetcher, rotation }, othersRun),
     hostPorts: systemHostPorts,
     disk: duMeter,
+    history: fsHistoryStore(workDir),
     ...(images.kind === 'ready' ? { images: images.images.port } : {}),
     probe: systemProbe(runtime),
   };

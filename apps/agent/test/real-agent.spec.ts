@@ -176,6 +176,7 @@ it('serves files and tasks over HTTP to whoever has the token', async () => {
     retentionMs: 3_600_000,
     task: (id) => agent.task(id),
     isRecovered: () => true,
+    statistics: { sampler: agent.sampler, hardCpus: false, agentId: () => agent.view().agentId },
     metrics: () => Promise.resolve({ text: '', contentType: 'text/plain' }),
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -189,6 +190,7 @@ it('serves files and tasks over HTTP to whoever has the token', async () => {
     });
     expect((await get('/health', {})).status).toBe(200);
     expect((await get('/ekiden/v1/tasks', {})).status).toBe(401);
+    expect([(await get('/containers', {})).status, await (await get('/monitor/statistics')).json()]).toEqual([401, []]);
     for (const path of ['/files/..%2F..%2Fmeta%2Fagent.json', '/files/%2Fetc%2Fpasswd', '/files/nothing']) {
       expect((await get(`/ekiden/v1/tasks/t1${path}`)).status).toBe(404);
     }

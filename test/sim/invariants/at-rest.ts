@@ -162,6 +162,8 @@ const AGENT_BOUNDS: Readonly<Record<string, (bounds: Bounds) => number>> = {
   tasks: ({ tasks }) => tasks,
   statusesInFlight: () => 0,
   killTimers: () => 0,
+  // None is kept where nobody reads it.
+  histories: () => 0,
 };
 
 export const memoryIsBounded: Invariant = {

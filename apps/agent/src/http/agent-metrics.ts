@@ -1,15 +1,17 @@
 /** What an operator asks at three in the morning: is it connected, what runs, what waits to be acknowledged. */
 import { newMetrics } from '@ekiden/service';
 import type { Agent } from '../create-agent.js';
+import { taskMetrics } from './task-metrics.js';
 
-/** Values are taken when they are asked for. */
-export function agentMetrics(agent: () => Agent): () => Promise<{ readonly text: string; readonly contentType: string }> {
+/** Values are taken when they are asked for. `withTasks`: what each task uses as well. */
+export function agentMetrics(agent: () => Agent): (withTasks: boolean) => Promise<{ readonly text: string; readonly contentType: string }> {
   const metrics = newMetrics('ekiden_agent');
   const tasks = metrics.gauge('tasks', 'Tasks of this agent by stage of their life.', ['stage']);
   const unacknowledged = metrics.gauge('unacknowledged_statuses', 'Statuses that no framework has acknowledged yet.');
   const registered = metrics.gauge('registered', '1 while a master follows this agent.');
   const damaged = metrics.gauge('damaged_checkpoints', 'Checkpoint files set aside at the last start.');
-  return async () => {
+  const showTasks = taskMetrics(metrics);
+  return async (withTasks) => {
     const stages = { accepted: 0, launching: 0, running: 0, ended: 0 };
     let waiting = 0;
     for (const record of agent().tasks()) {
@@ -21,6 +23,7 @@ export function agentMetrics(agent: () => Agent): () => Promise<{ readonly text:
     const view = agent().view();
     registered.set(view.registered ? 1 : 0);
     damaged.set(view.damaged.length);
+    showTasks(withTasks ? agent().sampler.look() : null);
     return { text: await metrics.registry.metrics(), contentType: metrics.registry.contentType };
   };
 }

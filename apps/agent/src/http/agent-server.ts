@@ -2,8 +2,9 @@
  * The agent's own HTTP: its tasks, their files, health and metrics. Plain node:http, read only.
  *
  *   GET /health                                                  open
- *   GET /metrics/prometheus                                      open
+ *   GET /metrics/prometheus                                      open; what each task uses only to who may ask for tasks
  *   GET /ekiden/v1/tasks
+ *   GET /containers, /monitor/statistics and so on               what tasks use: serve-statistics.ts
  *   GET /ekiden/v1/tasks/{taskId}/logs/…                         logs, also as they grow: serve-logs.ts
  *   GET /ekiden/v1/tasks/{taskId}/files…                         files of sandboxes: serve-files.ts
  *   GET /files/…                                                 the same in Mesos' words: serve-mesos-files.ts
@@ -18,13 +19,16 @@ import { json, type Answer, type Served } from './answer.js';
 import { serveFiles } from './serve-files.js';
 import { serveLogs, type LogPorts } from './serve-logs.js';
 import { serveMesosFiles } from './serve-mesos-files.js';
+import { serveStatistics, type StatisticsSource } from './serve-statistics.js';
 
 export interface AgentServerPorts extends LogPorts {
   readonly policy: RequestPolicy;
   readonly log: Log;
   tasks(): readonly TaskRecord[];
   view(): AgentView;
-  metrics(): Promise<{ readonly text: string; readonly contentType: string }>;
+  /** Absent: nothing is measured here. */
+  readonly statistics?: StatisticsSource;
+  metrics(withTasks: boolean): Promise<{ readonly text: string; readonly contentType: string }>;
 }
 
 export const OPEN_PATHS: readonly string[] = ['/health', '/metrics/prometheus'];
@@ -52,12 +56,14 @@ async function answer(request: IncomingMessage, response: ServerResponse, ports:
   const { pathname, searchParams } = new URL(url, 'http://agent');
   if (pathname === '/health') return json(200, { ...ports.view(), tasks: ports.tasks().length });
   if (pathname === '/metrics/prometheus' || pathname === '/metrics') {
-    const { text, contentType } = await ports.metrics();
+    const isKnown = judgeRequest({ method, url, headers, remoteAddress: request.socket.remoteAddress }, { ...ports.policy, openPaths: [] }) === null;
+    const { text, contentType } = await ports.metrics(isKnown);
     return { status: 200, headers: { 'content-type': contentType }, body: text };
   }
   if (pathname === '/ekiden/v1/tasks')
     return json(200, { agentId: ports.view().agentId, tasks: await Promise.all(ports.tasks().map((record) => taskView(record, ports))) });
   const served: Served =
+    (ports.statistics === undefined ? null : serveStatistics(pathname, searchParams, ports.statistics)) ??
     (await serveLogs(pathname, searchParams, request, response, ports)) ??
     (await serveFiles(pathname, searchParams, ports.workDir)) ??
     (await serveMesosFiles(pathname, searchParams, response, ports.workDir));
