@@ -36,7 +36,17 @@ function optionsPage(): string {
 /** The help of `ekiden up`, at a width that does not depend on who asks. */
 function upHelp(): string {
   const ignore = (): void => undefined;
-  const program = createProgram({ out: ignore, tell: ignore, env: {}, home: '.', isInteractive: false, hasColours: false, now: () => 0, exitWith: ignore });
+  const program = createProgram({
+    out: ignore,
+    tell: ignore,
+    env: {},
+    home: '.',
+    isInteractive: false,
+    screen: null,
+    hasColours: false,
+    now: () => 0,
+    exitWith: ignore,
+  });
   const up = program.commands.find((command) => command.name() === 'up');
   if (up === undefined) throw new Error('the command line has no `up`');
   up.configureOutput({ getOutHelpWidth: () => HELP_WIDTH });

@@ -1,6 +1,6 @@
 /** Every verb of the command line against a real Ekiden: what it does, what it prints, and with which code it ends. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ekiden, eventually, freePorts, HOME, type AnyJson } from './ekiden.js';
@@ -88,6 +88,25 @@ describe('the command line', () => {
   it('shows the nodes', () => {
     expect(cli('nodes').out).toMatch(/AGENT +ADDRESS[^]*127\.0\.0\.1:\d+ +active +2/);
     expect(json('nodes')).toMatchObject([{ state: 'active', tasks: 2, resources: { cpus: expect.any(Number) } }]);
+  });
+
+  it('shows what tasks use, as their agent says it to others too', async () => {
+    expect(cli('top', 'shop/web').out).toMatch(/APP +INSTANCE +NODE[^]*\/shop\/web +[0-9a-f]{8} +127\.0\.0\.1[^]*\/shop\/web/);
+    const { tasks, unanswered } = json('top');
+    expect([tasks.length, unanswered]).toEqual([2, []]);
+    expect(tasks[0]).toMatchObject({
+      appId: '/shop/web',
+      cpu: { requestedCpus: 0.01 },
+      memory: { requestedBytes: 16 * 1024 * 1024 },
+      processes: expect.any(Number),
+    });
+    const { status, body } = await ekiden.get(`/ekiden/v1/tasks/${tasks[0].taskId}/statistics`);
+    expect([status, body.now.taskId]).toEqual([200, tasks[0].taskId]);
+    const headers = { authorization: `Bearer ${readFileSync(join(ekiden.dataDir, 'tokens/join'), 'utf8').trim()}` };
+    const monitored: AnyJson = await (await fetch(`http://127.0.0.1:${ekiden.agentPort}/monitor/statistics`, { headers })).json();
+    expect(monitored.map((one: AnyJson) => one.source).sort()).toEqual(tasks.map((one: AnyJson) => one.taskId).sort());
+    expect(monitored[0].statistics).toMatchObject({ mem_rss_bytes: expect.any(Number), cpus_user_time_secs: expect.any(Number) });
+    expect(cli('top', '/no/such').code).toBe(1);
   });
 
   it('shows logs of all instances, and follows them into the next version', async () => {
@@ -251,6 +270,7 @@ describe('the command line', () => {
       'apps',
       'app',
       'logs',
+      'top',
       'why',
       'scale',
       'restart',

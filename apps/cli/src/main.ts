@@ -16,6 +16,7 @@ const program = createProgram({
   env: process.env,
   home: process.env.EKIDEN_HOME ?? process.cwd(),
   isInteractive: process.stderr.isTTY,
+  screen: process.stdout.isTTY ? { rows: () => process.stdout.rows, columns: () => process.stdout.columns } : null,
   hasColours: pc.isColorSupported,
   now: () => Date.now(),
   exitWith: (code) => (exitCode = code),

@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Screen } from './commands/context.js';
 import { createProgram } from './program.js';
 import { fakeApi, type FakeAnswer, type FakeApi } from './testing/fake-api.js';
 
@@ -14,8 +15,12 @@ describe('the command line', () => {
     for (const api of apis.splice(0)) await api.close();
   });
 
-  const run = async (line: readonly string[], answers: Readonly<Record<string, FakeAnswer | readonly FakeAnswer[]>>) => {
-    const seen = { out: '', told: '', code: 0 };
+  const run = async (
+    line: readonly string[],
+    answers: Readonly<Record<string, FakeAnswer | readonly FakeAnswer[]>>,
+    screen: Screen | null = null,
+    seen = { out: '', told: '', code: 0 },
+  ) => {
     const api = await fakeApi(answers);
     apis.push(api);
     const program = createProgram({
@@ -24,6 +29,7 @@ describe('the command line', () => {
       env: { EKIDEN_API: api.url },
       home: '/nowhere',
       isInteractive: false,
+      screen,
       hasColours: false,
       now: () => Date.parse('2026-11-01T10:01:00.000Z'),
       exitWith: (code) => (seen.code = code),
@@ -118,6 +124,38 @@ describe('the command line', () => {
       [`GET /ekiden/v1/tasks/${id}/logs/stdout?offset=0&length=12`]: { body: { data: 'one\ntwo\n3\n', offset: 0 } },
     });
     expect(result.out).toBe('demo_web.5cb1d3a0 | two\ndemo_web.5cb1d3a0 | 3\n');
+  });
+
+  describe('top', () => {
+    const use = (number: number, cpus: number) => ({
+      appId: '/demo/web',
+      taskId: `demo_web.instance-5cb1d3a${number}-7c11-11eb-8f2b-0242ac110002._app.1`,
+      host: 'n1',
+      cpu: { totalSecs: 1, requestedCpus: 0.5, limitCpus: 0.5 },
+      memory: { workingSetBytes: number << 20, requestedBytes: 32 << 20, limitBytes: 32 << 20, peakBytes: 20 << 20 },
+      recent: { secs: 2, cpus, throttledShare: 0.25, readBytesPerSec: 0, writtenBytesPerSec: 2048 },
+    });
+    const answer: FakeAnswer = { body: { at: '', tasks: [use(1, 0.1), use(2, 0.3)], leftOut: 0, unanswered: [] } };
+
+    it('prints what tasks use once where stdout is no terminal, and what was answered as JSON', async () => {
+      const call = { 'GET /ekiden/v1/apps/demo/web/statistics': answer };
+      const { out } = await run(['top', 'demo/web'], call);
+      expect(out.split('\n').map((line) => line.split(/ {2,}/)[1])).toEqual(['INSTANCE', '5cb1d3a2', '5cb1d3a1', undefined]);
+      expect(JSON.parse((await run(['top', '/demo/web', '-o', 'json'], call)).out).tasks).toHaveLength(2);
+      expect((await run(['top', '--once'], { 'GET /ekiden/v1/statistics': answer }, { rows: () => 4, columns: () => 20 })).out).toContain('WRITTEN/s');
+      await expect(run(['top', '--interval', '0'], {})).rejects.toThrow('--interval is "0"');
+    });
+
+    it('draws in place on a terminal, no larger than it is, until the app is gone', async () => {
+      const seen = { out: '', told: '', code: 0 };
+      const gone = { status: 404, body: { message: "App '/demo/web' does not exist" } };
+      const away = { status: 503, body: { message: 'nobody leads' } };
+      const call = { 'GET /ekiden/v1/apps/demo/web/statistics': [answer, away, gone] };
+      await expect(run(['top', '/demo/web', '-i', '1'], call, { rows: () => 4, columns: () => 9 }, seen)).rejects.toThrow('does not exist');
+      const [first, second] = seen.out.split('\u001b[3A\u001b[J');
+      expect(first).toBe('APP\n/demo/web\nand 1 mor\n'.replace('APP', 'APP      '));
+      expect(second).toBe('waiting f\n');
+    });
   });
 
   it('explains a wrong file', async () => {

@@ -8,6 +8,7 @@ import { eventsCommand } from './commands/events.command.js';
 import { killCommand } from './commands/kill.command.js';
 import { logsCommand } from './commands/logs.command.js';
 import { appCommand, appsCommand, deploymentsCommand, nodesCommand, whyCommand } from './commands/show.commands.js';
+import { topCommand } from './commands/top.command.js';
 import { partCommand, upCommand } from './commands/up.command.js';
 
 export function createProgram(terminal: Terminal): Command {
@@ -36,6 +37,7 @@ Examples:
   appsCommand(program, terminal);
   appCommand(program, terminal);
   logsCommand(program, terminal);
+  topCommand(program, terminal);
   whyCommand(program, terminal);
   scaleCommand(program, terminal);
   restartCommand(program, terminal);

@@ -40,7 +40,7 @@ function memoryStore(): HistoryStore & { text: string | null; saves: number } {
 }
 
 /** A sampler over tasks that use what `use` says; `asked` has the tasks of each look. */
-function measured(use: (now: number) => TaskStatistics, store: HistoryStore | undefined = undefined, clock = new VirtualClock()) {
+function measured(use: (now: number) => TaskStatistics, store?: HistoryStore, clock = new VirtualClock()) {
   const asked: string[][] = [];
   const warned: string[] = [];
   const running = new Map<string, LiveTask>();

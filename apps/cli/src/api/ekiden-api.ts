@@ -53,6 +53,8 @@ export function ekidenApi(target: HttpTarget) {
     nodes: async () => (await read(shape.NodeList, '/ekiden/v1/nodes')).nodes,
     log: (taskId: string, stream: string, offset: number, length: number) =>
       read(shape.LogPart, `/ekiden/v1/tasks/${encodeURIComponent(taskId)}/logs/${stream}${query({ offset, length })}`),
+    /** What the tasks of an app use, or of all. */
+    statistics: (id: string | undefined) => read(shape.Statistics, id === undefined ? '/ekiden/v1/statistics' : `/ekiden/v1/apps${pathPart(id)}/statistics`),
     events: (types: readonly string[], signal: AbortSignal) =>
       openStream(target, `/v2/events${types.length === 0 ? '' : `?${types.map((type) => `event_type=${encodeURIComponent(type)}`).join('&')}`}`, signal),
   };
@@ -62,12 +64,13 @@ export type AppSpecFile = Readonly<Record<string, unknown>> & { readonly id: str
 
 export const absolute = (id: string): string => (id.startsWith('/') ? id : `/${id}`);
 
-function appPath(id: string): string {
-  return `/v2/apps${absolute(id)
+const appPath = (id: string): string => `/v2/apps${pathPart(id)}`;
+
+const pathPart = (id: string): string =>
+  absolute(id)
     .split('/')
     .map((part) => encodeURIComponent(part))
-    .join('/')}`;
-}
+    .join('/');
 
 function query(values: Query): string {
   const parts = Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${encodeURIComponent(String(value))}`]));

@@ -127,3 +127,21 @@ export type Node = z.infer<typeof Node>;
 export const NodeList = z.looseObject({ nodes: z.array(Node) });
 
 export const LogPart = z.looseObject({ data: z.string(), offset: z.number(), nextOffset: z.number().optional() });
+
+const amount = z.number().nullable().default(null);
+export const TaskUse = z.looseObject({
+  appId: z.string(),
+  taskId: z.string(),
+  host: z.string().default(''),
+  cpu: z.looseObject({ totalSecs: z.number(), requestedCpus: z.number(), limitCpus: amount }),
+  memory: z.looseObject({ workingSetBytes: z.number(), requestedBytes: z.number(), limitBytes: amount, peakBytes: amount }),
+  /** On average since the reading before. */
+  recent: z.looseObject({ secs: z.number(), cpus: z.number(), throttledShare: amount, readBytesPerSec: amount, writtenBytesPerSec: amount }).nullable(),
+});
+export type TaskUse = z.infer<typeof TaskUse>;
+export const Statistics = z.looseObject({
+  tasks: z.array(TaskUse),
+  leftOut: z.number().default(0),
+  unanswered: z.array(z.looseObject({ host: z.string(), tasks: z.number(), why: z.string() })).default([]),
+});
+export type Statistics = z.infer<typeof Statistics>;

@@ -4,6 +4,12 @@ import { ekidenApi, type EkidenApi } from '../api/ekiden-api.js';
 import { readTarget } from '../api/http.js';
 import { CliError } from '../cli-error.js';
 
+/** How much there is to see at a time; asked anew for each drawing, since windows change. */
+export interface Screen {
+  rows(): number;
+  columns(): number;
+}
+
 export interface Terminal {
   /** Results: stdout. */
   readonly out: (text: string) => void;
@@ -13,6 +19,8 @@ export interface Terminal {
   readonly home: string;
   /** stderr is a terminal: a progress bar may move. */
   readonly isInteractive: boolean;
+  /** What stdout is shown on; null: no terminal. */
+  readonly screen: Screen | null;
   /** stdout shows colours. */
   readonly hasColours: boolean;
   readonly now: () => number;

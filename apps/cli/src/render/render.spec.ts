@@ -1,4 +1,4 @@
-import { App, Deployment, Node, Why } from '../api/shapes.js';
+import { App, Deployment, Node, Statistics, TaskUse, Why } from '../api/shapes.js';
 import { appsText, appText } from './app-text.js';
 import { deploymentsText, progressOf } from './deployment-text.js';
 import { errorText } from './error-text.js';
@@ -8,6 +8,7 @@ import { nodesText, runtimesText } from './node-text.js';
 import { readyText } from './ready-text.js';
 import { explainRefusal } from './refusal-text.js';
 import { ago } from './table.js';
+import { topText } from './top-text.js';
 import { whyText } from './why-text.js';
 import { CliError } from '../cli-error.js';
 
@@ -116,6 +117,35 @@ describe('texts', () => {
     });
     expect(nodesText([node]).split('\n')[1]).toBe('127.0.0.1  127.0.0.1:5051  active  3      0.3/4  96/1000    rack=a');
     expect(nodesText([{ ...node, deficit: { cpus: 0.25, mem: 0, disk: 0 } }])).toContain('active, 0.25 cpus short');
+  });
+
+  it('shows what tasks use, and who did not say', () => {
+    const use = (number: number, more: object) =>
+      TaskUse.parse({
+        appId: '/demo/web',
+        taskId: `demo_web.instance-5cb1d3a${number}-7c11-11eb-8f2b-0242ac110002._app.1`,
+        host: 'n1',
+        cpu: { totalSecs: 1, requestedCpus: 0.5, limitCpus: null },
+        memory: { workingSetBytes: 5_500_000, requestedBytes: 64 << 20, limitBytes: null, peakBytes: null },
+        recent: null,
+        ...more,
+      });
+    const busy = use(2, {
+      cpu: { totalSecs: 1, requestedCpus: 0.5, limitCpus: 0.5 },
+      memory: { workingSetBytes: 40 << 20, requestedBytes: 64 << 20, limitBytes: 64 << 20, peakBytes: 60 << 20 },
+      recent: { secs: 2, cpus: 0.456, throttledShare: 0.123, readBytesPerSec: 0, writtenBytesPerSec: 300 },
+    });
+    const statistics = Statistics.parse({ tasks: [use(1, {}), busy], unanswered: [{ host: 'n2', tasks: 1, why: 'it is away' }] });
+    expect(topText(statistics, 'cpu')).toBe(
+      lines(
+        'APP        INSTANCE  NODE  CPU   LIMIT    THROTTLED  MEMORY   LIMIT       PEAK    READ/s  WRITTEN/s',
+        '/demo/web  5cb1d3a2  n1    0.46  0.5      12 %       40 MiB   64 MiB      60 MiB  0       300 B',
+        '/demo/web  5cb1d3a1  n1    -     - (0.5)  -          5.2 MiB  - (64 MiB)  -       -       -',
+        'no figures from n2 (1 task): it is away',
+      ),
+    );
+    expect(topText(statistics, 'memory', 1)).toMatch(/5cb1d3a2[^]*and 1 more\nno figures/);
+    expect(topText(Statistics.parse({ tasks: [] }), 'io')).toBe('no task runs that could be measured');
   });
 
   it('turns refusals into advice', () => {

@@ -22,3 +22,13 @@ export const LOG_POLL_MS = 500;
 export const MAX_FOLLOWERS = 200;
 /** Entries of the deployment history in one answer. */
 export const MAX_HISTORY = 1_000;
+/** Agents that are asked for statistics at a time. */
+export const AGENTS_ASKED_AT_ONCE = 32;
+/** How long one agent may take to say what its tasks use. */
+export const STATISTICS_TIMEOUT_MS = 3_000;
+/** And all of them: agents that were not asked by then are named as unanswered. */
+export const STATISTICS_DEADLINE_MS = 8_000;
+/** Of one agent's answer: 5,000 tasks have less. */
+export const MAX_STATISTICS_BYTES = 8 * 1024 * 1024;
+/** Tasks in one answer about statistics. */
+export const MAX_STATISTICS_TASKS = 5_000;

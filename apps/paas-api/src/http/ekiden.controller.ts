@@ -1,10 +1,10 @@
-/** `/ekiden/v1`: what Marathon has no place for. Why something waits, plans, previews, history, nodes, logs. */
+/** `/ekiden/v1`: what Marathon has no place for. Why something waits, plans, previews, history, nodes, what tasks use, logs. */
 import { Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import { EkidenError, type AppId } from '@ekiden/model';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AppChange } from '../paas-api.js';
 import { sendJson } from './answer.js';
-import { MAX_HISTORY, MAX_LOG_BYTES } from './bounds.js';
+import { MAX_HISTORY, MAX_LOG_BYTES, MAX_STATISTICS_TASKS } from './bounds.js';
 import { bodyOf, bulkChange, listOf, notFound } from './change-request.js';
 import { readNodes } from './nodes.js';
 import { flag, integer, queryOf } from './query.js';
@@ -13,9 +13,11 @@ import { renderWhy } from './render-why.js';
 import { idOf, segmentsAfter } from './request-path.js';
 import { RIM, type Rim } from './rim.js';
 import { followLog, sendLog, type LogRequest } from './task-logs.js';
+import { readStatistics, readTaskStatistics } from './task-statistics.js';
 
 const DEFAULT_HISTORY = 50;
 const DEFAULT_LOG_BYTES = 64 * 1024;
+const DEFAULT_STATISTICS_TASKS = 1_000;
 
 @Controller('ekiden/v1')
 export class EkidenController {
@@ -28,12 +30,15 @@ export class EkidenController {
     sendJson(reply, renderWhy(this.rim.api.view, id));
   }
 
+  /** `/plan`, or what its tasks use. */
   @Get('apps/*')
-  plan(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+  async ofApp(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const parts = segmentsAfter(request.raw.url ?? '/', '/ekiden/v1/apps');
-    if (parts.at(-1) !== 'plan' || parts.length < 2) throw new EkidenError('route-not-found', 'URI not found');
+    const last = parts.at(-1);
+    if ((last !== 'plan' && last !== 'statistics') || parts.length < 2) throw new EkidenError('route-not-found', 'URI not found');
     const id = idOf(parts.slice(0, -1));
     this.assertKnown(id);
+    if (last === 'statistics') return sendJson(reply, await readStatistics(this.rim, id, statisticsLimit(request)));
     const plan = this.rim.api.view.plan(id);
     sendJson(reply, { appId: id, plan });
   }
@@ -76,6 +81,17 @@ export class EkidenController {
     sendJson(reply, await readNodes(this.rim));
   }
 
+  @Get('statistics')
+  async statistics(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    sendJson(reply, await readStatistics(this.rim, null, statisticsLimit(request)));
+  }
+
+  @Get('tasks/:taskId/statistics')
+  async taskStatistics(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const [taskId = ''] = segmentsAfter(request.raw.url ?? '/', '/ekiden/v1/tasks');
+    sendJson(reply, await readTaskStatistics(this.rim, taskId));
+  }
+
   @Get('tasks/:taskId/logs/:name')
   async logs(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const [taskId = '', , name] = segmentsAfter(request.raw.url ?? '/', '/ekiden/v1/tasks');
@@ -94,3 +110,6 @@ export class EkidenController {
     if (this.rim.api.view.app(id) === null) throw notFound(id);
   }
 }
+
+const statisticsLimit = (request: FastifyRequest): number =>
+  integer(queryOf(request.raw.url ?? '/'), 'limit', { min: 1, max: MAX_STATISTICS_TASKS, byDefault: DEFAULT_STATISTICS_TASKS });

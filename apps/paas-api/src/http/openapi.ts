@@ -27,6 +27,12 @@ const route = (method: Method, path: string, says: string, more: Partial<Omit<Ro
 });
 const result = { answer: wire.deploymentResultSchema };
 const free = z.looseObject({});
+const statistics = z.object({
+  at: z.string(),
+  tasks: z.array(z.looseObject({ appId: z.string(), instanceId: z.string(), taskId: z.string(), agentId: z.string(), host: z.string() })),
+  leftOut: z.number(),
+  unanswered: z.array(z.object({ agentId: z.string(), host: z.string(), tasks: z.number(), why: z.string() })),
+});
 
 const ROUTES: readonly Route[] = [
   route('get', '/v2/apps', 'All apps', { query: ['cmd', 'id', 'label', 'embed'], answer: wire.appListSchema }),
@@ -80,6 +86,12 @@ const ROUTES: readonly Route[] = [
   route('get', '/ekiden/v1/deployments', 'Deployments, ended ones too, newest first', { query: ['app', 'limit'], answer: free }),
   route('get', '/ekiden/v1/deployments/{deploymentId}', 'One deployment, ended or not', { answer: free }),
   route('get', '/ekiden/v1/nodes', 'Agents as the master knows them', { answer: free }),
+  route('get', '/ekiden/v1/apps/{id}/statistics', 'What the tasks of an app use, asked of their agents, and which of those did not answer', {
+    query: ['limit'],
+    answer: statistics,
+  }),
+  route('get', '/ekiden/v1/statistics', 'The same of all apps, those that use most cpu first', { query: ['limit'], answer: statistics }),
+  route('get', '/ekiden/v1/tasks/{taskId}/statistics', 'What one task uses: now, in the last hour, in the last day', { answer: free }),
   route('get', '/ekiden/v1/tasks/{taskId}/logs/{name}', 'stdout or stderr of a task', { query: ['offset', 'length', 'follow'], answer: free }),
 ];
 

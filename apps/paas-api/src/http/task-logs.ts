@@ -98,7 +98,7 @@ interface LogPlace {
 }
 
 /** Where the files of a task are: of one that an instance has now, or of the app's last failed one. Ended ones are kept for a while. */
-async function placeOf(rim: Rim, taskId: string): Promise<LogPlace> {
+export async function placeOf(rim: Rim, taskId: string): Promise<LogPlace> {
   const { view } = rim.api;
   const all = view
     .apps()
