@@ -126,6 +126,31 @@ describe('the command line', () => {
     await interrupt(following);
   });
 
+  it('follows a log over its rotation and the loss of agent and API, and shows every line once', async () => {
+    const isThere = (file: string): string => `[ -e "$MESOS_SANDBOX/${file}" ]`;
+    const isRotated = `[ $(stat -c %s "$MESOS_SANDBOX/stdout") -lt 1000000 ]`;
+    // Above the 10 MiB at which the agent rotates; then nothing, until it has.
+    const lines = `seq -f "line %g $(printf %4000s x)" 2700`;
+    const until = (condition: string): string => `until ${condition}; do sleep 0.1; done`;
+    const cmd = `echo ready; ${until(isThere('go'))}; ${lines}; ${until(isRotated)}; seq -f "line %g" 2701 2750; ${until(isThere('on'))}; seq -f "line %g" 2751 2800; exec sleep 100000`;
+    await ekiden.deploy({ ...WEB, id: '/shop/talker', cmd, instances: 1, mem: 64 });
+    const [task] = await ekiden.tasks('shop/talker');
+    const following = follow('logs', 'shop/talker', '-f');
+    await eventually('it follows', () => following.out.includes('| ready'));
+    const tell = (word: string): void => writeFileSync(join(ekiden.dataDir, 'agents/1/tasks', task.id, 'sandbox', word), '');
+    tell('go');
+    await eventually('it has seen what came after the rotation', () => following.out.includes('| line 2750\n'));
+    await ekiden.kill('agent');
+    await ekiden.kill('api');
+    tell('on');
+    await eventually('it goes on when they are back', () => following.out.includes('| line 2800\n'));
+    const seen = [...following.out.matchAll(/\| line (\d+)/g)].map(([, number]) => Number(number));
+    expect(seen).toEqual(Array.from({ length: 2800 }, (_, index) => index + 1));
+    await interrupt(following);
+    await eventually('the API leads again', async () => (await ekiden.send('DELETE', '/v2/apps/shop/talker')).status === 200);
+    await eventually('it has ended', () => ekiden.taskProcesses().every(({ taskId }) => taskId !== task.id));
+  });
+
   it('shows events as they come', async () => {
     const text = follow('events');
     const lines = follow('events', '-t', 'deployment_success', '-o', 'json');

@@ -120,8 +120,8 @@ describe('the command line', () => {
     const id = 'demo_web.instance-5cb1d3a0-7c11-11eb-8f2b-0242ac110002._app.1';
     const result = await run(['logs', '/demo/web', '-n', '2'], {
       'GET /v2/apps/demo/web?embed=app.lastTaskFailure': { body: { app: { ...APP, tasks: [{ id, appId: '/demo/web', state: 'TASK_RUNNING' }] } } },
-      [`GET /ekiden/v1/tasks/${id}/logs/stdout?offset=-1&length=0`]: { body: { data: '', offset: 12 } },
-      [`GET /ekiden/v1/tasks/${id}/logs/stdout?offset=0&length=12`]: { body: { data: 'one\ntwo\n3\n', offset: 0 } },
+      [`GET /ekiden/v1/tasks/${id}/logs/stdout?offset=-1&length=0`]: { body: { data: '', offset: 10 } },
+      [`GET /ekiden/v1/tasks/${id}/logs/stdout?offset=0&length=10`]: { body: { data: 'one\ntwo\n3\n', offset: 0 } },
     });
     expect(result.out).toBe('demo_web.5cb1d3a0 | two\ndemo_web.5cb1d3a0 | 3\n');
   });
@@ -156,6 +156,33 @@ describe('the command line', () => {
       expect(first).toBe('APP\n/demo/web\nand 1 mor\n'.replace('APP', 'APP      '));
       expect(second).toBe('waiting f\n');
     });
+  });
+
+  it('shows of a rotated log what is kept, over as many answers as it takes', async () => {
+    const id = 'demo_web.instance-5cb1d3a0-7c11-11eb-8f2b-0242ac110002._app.1';
+    const result = await run(['logs', id, '-n', '100'], {
+      [`GET /ekiden/v1/tasks/${id}/logs/stdout?offset=-1&length=0`]: { body: { data: '', offset: 20, begin: 10 } },
+      [`GET /ekiden/v1/tasks/${id}/logs/stdout?offset=10&length=10`]: { body: { data: 'one\n', offset: 10, nextOffset: 14 } },
+      [`GET /ekiden/v1/tasks/${id}/logs/stdout?offset=14&length=6`]: { body: { data: 'two\n3\n', offset: 14, nextOffset: 20 } },
+    });
+    expect(result.out).toBe('demo_web.5cb1d3a0 | one\ndemo_web.5cb1d3a0 | two\ndemo_web.5cb1d3a0 | 3\n');
+  });
+
+  it('follows a log to the end of its task, every line once, whatever breaks on the way', async () => {
+    const id = 'demo_web.instance-5cb1d3a0-7c11-11eb-8f2b-0242ac110002._app.1';
+    const at = (offset: number): string => `GET /ekiden/v1/tasks/${id}/logs/stdout?offset=${offset}`;
+    const log = (offset: number, data: string): string => `event: log\nid: ${offset + data.length}\ndata: ${JSON.stringify({ offset, data })}\n\n`;
+    const result = await run(['logs', id, '-f'], {
+      [`${at(-1)}&length=0`]: { body: { data: '', offset: 4, begin: 0 } },
+      [`${at(0)}&length=4`]: { body: { data: 'one\n', offset: 0, nextOffset: 4 } },
+      [at(4)]: [{ events: `${log(4, 'tw')}${log(6, 'o\nthr')}event: interrupted\ndata: {"why":"gone"}\n\n` }],
+      [at(11)]: [
+        { status: 502, body: { message: 'no answer' } },
+        { events: `:\n\nevent: gap\nid: 100\ndata: {"from":11,"to":100}\n\n${log(100, 'late')}event: end\nid: 104\ndata: {"offset":104,"keptUntil":null}\n\n` },
+      ],
+    });
+    expect(result.out.replaceAll('demo_web.5cb1d3a0 | ', '')).toBe('one\ntwo\nthr\nlate\n');
+    expect(result.told).toMatch(/waiting for its agent \(gone\)[^]*waiting for the API[^]*89 bytes are missing here/);
   });
 
   it('explains a wrong file', async () => {

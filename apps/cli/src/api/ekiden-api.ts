@@ -55,6 +55,9 @@ export function ekidenApi(target: HttpTarget) {
       read(shape.LogPart, `/ekiden/v1/tasks/${encodeURIComponent(taskId)}/logs/${stream}${query({ offset, length })}`),
     /** What the tasks of an app use, or of all. */
     statistics: (id: string | undefined) => read(shape.Statistics, id === undefined ? '/ekiden/v1/statistics' : `/ekiden/v1/apps${pathPart(id)}/statistics`),
+    /** Server-sent events, from the offset on. */
+    followLog: (taskId: string, stream: string, offset: number) =>
+      openStream(target, `/ekiden/v1/tasks/${encodeURIComponent(taskId)}/logs/${stream}${query({ offset })}`, new AbortController().signal),
     events: (types: readonly string[], signal: AbortSignal) =>
       openStream(target, `/v2/events${types.length === 0 ? '' : `?${types.map((type) => `event_type=${encodeURIComponent(type)}`).join('&')}`}`, signal),
   };

@@ -1,4 +1,4 @@
-/** Reads server-sent events of `/v2/events` one by one, bounded in size. */
+/** Reads server-sent events one by one, bounded in size: of `/v2/events`, and of logs. */
 import { createParser } from 'eventsource-parser';
 import { CliError } from '../cli-error.js';
 
@@ -7,6 +7,8 @@ const MAX_EVENT_BYTES = 1024 * 1024;
 
 export interface StreamedEvent {
   readonly type: string;
+  /** Null: it has none. */
+  readonly id: string | null;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
@@ -18,8 +20,10 @@ export async function* readEvents(stream: ReadableStream<Uint8Array>): AsyncGene
     onEvent: (event) => {
       unparsed = 0;
       const data: unknown = JSON.parse(event.data);
-      if (typeof data === 'object' && data !== null) queue.push({ type: event.event ?? 'message', data: Object.fromEntries(Object.entries(data)) });
+      if (typeof data === 'object' && data !== null)
+        queue.push({ type: event.event ?? 'message', id: event.id ?? null, data: Object.fromEntries(Object.entries(data)) });
     },
+    onComment: () => (unparsed = 0),
   });
   const decoder = new TextDecoder();
   for await (const chunk of stream) {

@@ -126,7 +126,7 @@ export const Node = z.looseObject({
 export type Node = z.infer<typeof Node>;
 export const NodeList = z.looseObject({ nodes: z.array(Node) });
 
-export const LogPart = z.looseObject({ data: z.string(), offset: z.number(), nextOffset: z.number().optional() });
+export const LogPart = z.looseObject({ data: z.string(), offset: z.number(), nextOffset: z.number().optional(), begin: z.number().optional() });
 
 const amount = z.number().nullable().default(null);
 export const TaskUse = z.looseObject({

@@ -7,7 +7,10 @@ export interface FakeApi {
   close(): Promise<void>;
 }
 
-export type FakeAnswer = { readonly status?: number; readonly headers?: Readonly<Record<string, string>>; readonly body: unknown };
+export type FakeAnswer =
+  | { readonly status?: number; readonly headers?: Readonly<Record<string, string>>; readonly body: unknown }
+  /** A stream that ends after these. */
+  | { readonly events: string };
 
 /** Several answers of one call come in turn, the last one for good. What is not listed is a 404. */
 export async function fakeApi(answers: Readonly<Record<string, FakeAnswer | readonly FakeAnswer[]>>): Promise<FakeApi> {
@@ -21,12 +24,13 @@ export async function fakeApi(answers: Readonly<Record<string, FakeAnswer | read
       const call = `${request.method} ${request.url}`;
       asked.push({ call, body: text === '' ? null : JSON.parse(text) });
       const listed = answers[call];
-      const list = listed === undefined ? [] : 'body' in listed ? [listed] : listed;
+      const list = listed === undefined ? [] : 'body' in listed || 'events' in listed ? [listed] : listed;
       const turn = turns.get(call) ?? 0;
       turns.set(call, turn + 1);
       const answer = list[Math.min(turn, list.length - 1)] ?? { status: 404, body: { message: `nothing at ${call}`, details: [] } };
+      if ('events' in answer) return void response.writeHead(200, { 'content-type': 'text/event-stream' }).end(answer.events);
       response.writeHead(answer.status ?? 200, { 'content-type': 'application/json', ...answer.headers });
-      response.end(JSON.stringify(answer.body));
+      return void response.end(JSON.stringify(answer.body));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

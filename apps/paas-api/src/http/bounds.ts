@@ -16,8 +16,14 @@ export const HEARTBEAT_MS = 10_000;
 export const UPSTREAM_TIMEOUT_MS = 10_000;
 /** Bytes of a log in one answer. */
 export const MAX_LOG_BYTES = 1024 * 1024;
-/** Between two looks at a log that is being followed. */
-export const LOG_POLL_MS = 500;
+/** An agent whose log is followed says something more often than this, or is away. */
+export const UPSTREAM_IDLE_MS = 20_000;
+/** Before an agent that broke off is asked for the rest of a log. */
+export const LOG_RESUME_MS = 1_000;
+/** How often in a row it is asked: a minute. */
+export const MAX_LOG_RESUMES = 60;
+/** One event of a log from an agent: a piece of it in base64 and as text, escaped. */
+export const MAX_LOG_EVENT_BYTES = 1024 * 1024;
 /** Logs that are followed at a time. */
 export const MAX_FOLLOWERS = 200;
 /** Entries of the deployment history in one answer. */

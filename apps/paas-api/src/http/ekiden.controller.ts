@@ -3,6 +3,7 @@ import { Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/commo
 import { EkidenError, type AppId } from '@ekiden/model';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AppChange } from '../paas-api.js';
+import type { LogRequest } from './agent-log.js';
 import { sendJson } from './answer.js';
 import { MAX_HISTORY, MAX_LOG_BYTES, MAX_STATISTICS_TASKS } from './bounds.js';
 import { bodyOf, bulkChange, listOf, notFound } from './change-request.js';
@@ -12,7 +13,7 @@ import { renderHistory } from './render-deployment.js';
 import { renderWhy } from './render-why.js';
 import { idOf, segmentsAfter } from './request-path.js';
 import { RIM, type Rim } from './rim.js';
-import { followLog, sendLog, type LogRequest } from './task-logs.js';
+import { followLog, sendLog, wantsEvents } from './task-logs.js';
 import { readStatistics, readTaskStatistics } from './task-statistics.js';
 
 const DEFAULT_HISTORY = 50;
@@ -103,7 +104,8 @@ export class EkidenController {
       offset: integer(query, 'offset', { min: -1, max: Number.MAX_SAFE_INTEGER, byDefault: 0 }),
       length: integer(query, 'length', { min: 0, max: MAX_LOG_BYTES, byDefault: DEFAULT_LOG_BYTES }),
     };
-    await (flag(query, 'follow') ? followLog(this.rim, wanted, reply) : sendLog(this.rim, wanted, reply));
+    const follows = wantsEvents(request) || flag(query, 'follow');
+    await (follows ? followLog(this.rim, wanted, request, reply) : sendLog(this.rim, wanted, reply));
   }
 
   private assertKnown(id: AppId): void {

@@ -34,6 +34,16 @@ const statistics = z.object({
   unanswered: z.array(z.object({ agentId: z.string(), host: z.string(), tasks: z.number(), why: z.string() })),
 });
 
+/** Offsets count from the first byte that the task ever wrote, over all rotations. */
+const logSchema = z.object({
+  data: z.string(),
+  offset: z.number(),
+  nextOffset: z.number(),
+  size: z.number(),
+  begin: z.number(),
+  keptUntil: z.string().nullable(),
+});
+
 const ROUTES: readonly Route[] = [
   route('get', '/v2/apps', 'All apps', { query: ['cmd', 'id', 'label', 'embed'], answer: wire.appListSchema }),
   route('post', '/v2/apps', 'Create an app', { query: ['force'], body: wire.appInputSchema, answer: wire.appInfoSchema, status: 201 }),
@@ -92,7 +102,15 @@ const ROUTES: readonly Route[] = [
   }),
   route('get', '/ekiden/v1/statistics', 'The same of all apps, those that use most cpu first', { query: ['limit'], answer: statistics }),
   route('get', '/ekiden/v1/tasks/{taskId}/statistics', 'What one task uses: now, in the last hour, in the last day', { answer: free }),
-  route('get', '/ekiden/v1/tasks/{taskId}/logs/{name}', 'stdout or stderr of a task', { query: ['offset', 'length', 'follow'], answer: free }),
+  route(
+    'get',
+    '/ekiden/v1/tasks/{taskId}/logs/{name}',
+    'stdout or stderr of a task: a piece by offset, as text that goes on with follow=true, or as server-sent events',
+    {
+      query: ['offset', 'length', 'follow'],
+      answer: logSchema,
+    },
+  ),
 ];
 
 const json = (schema: z.ZodType, io: 'input' | 'output') => ({

@@ -16,6 +16,8 @@ const VIA = 'x-marathon-via';
 /** Of the connection, not of the message: never passed on. Origin and Host were judged here. */
 const HOP_HEADERS = new Set(['connection', 'keep-alive', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'host', 'origin', 'expect']);
 
+const FOLLOWED = /^\/ekiden\/v1\/tasks\/[^/]+\/logs\/[^/]+$/;
+
 /** Answers in the leader's stead. Throws `stale-leader` when nobody is known to lead. */
 export async function answerAsStandby(rim: Rim, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const url = request.raw.url ?? '/';
@@ -46,7 +48,8 @@ async function forward(incoming: IncomingMessage, leader: string, own: string, c
       headers: { ...headers, [VIA]: own, 'x-forwarded-for': clientIp },
       ...(hasBody ? { body: incoming } : {}),
       headersTimeout: UPSTREAM_TIMEOUT_MS,
-      bodyTimeout: UPSTREAM_TIMEOUT_MS,
+      // A log that is followed may be quiet for long.
+      bodyTimeout: FOLLOWED.test(pathOf(incoming.url ?? '/')) ? 0 : UPSTREAM_TIMEOUT_MS,
     });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

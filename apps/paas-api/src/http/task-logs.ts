@@ -1,115 +1,83 @@
-/** Logs of a task, read from its agent: a piece as JSON, or followed as plain text until the client goes away. */
-import { Readable } from 'node:stream';
+/**
+ * Logs of a task for clients: a piece as JSON, or followed, as plain text or as events (libs/service/src/log-events.ts).
+ *
+ * Followed, a log ends when its task is over and all was sent. Text that breaks off instead was not all; events say why, and by the
+ * id of the last one a client goes on.
+ */
 import { EkidenError } from '@ekiden/model';
-import type { FastifyReply } from 'fastify';
+import {
+  EVENT_STREAM,
+  EVENT_STREAM_HEADERS,
+  lastEventId,
+  LOG_HEARTBEAT,
+  LOG_HEARTBEAT_MS,
+  logFrame,
+  MAX_LOG_STALL_MS,
+  sendPaced,
+  wholeCharacters,
+} from '@ekiden/service';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { agentLog, readPiece, type LogRequest } from './agent-log.js';
 import { sendJson } from './answer.js';
-import { LOG_POLL_MS, MAX_FOLLOWERS, MAX_LOG_BYTES, UPSTREAM_TIMEOUT_MS } from './bounds.js';
-import { addressOfAgent, bearer } from './nodes.js';
+import { LOG_RESUME_MS, MAX_FOLLOWERS } from './bounds.js';
+import { commonHeaders } from './common-headers.js';
+import { followAgentLog, type Followed } from './follow-agent-log.js';
 import type { Rim } from './rim.js';
-
-interface Piece {
-  readonly bytes: Buffer;
-  readonly offset: number;
-  readonly size: number;
-}
-
-export interface LogRequest {
-  readonly taskId: string;
-  readonly name: 'stdout' | 'stderr';
-  /** -1: the end. */
-  readonly offset: number;
-  readonly length: number;
-}
 
 let followers = 0;
 
 export async function sendLog(rim: Rim, wanted: LogRequest, reply: FastifyReply): Promise<void> {
-  const { bytes, offset, size } = await readPiece(rim, wanted);
-  const whole = bytes.subarray(0, bytes.length - cutCharacter(bytes));
-  const sent = whole.length > 0 ? whole : bytes;
-  sendJson(reply, { data: sent.toString('utf8'), offset, nextOffset: offset + sent.length, size });
+  const { bytes, offset, begin, end, keptUntil } = await readPiece(rim, wanted);
+  const sent = bytes.subarray(0, wholeCharacters(bytes) || bytes.length);
+  sendJson(reply, { data: sent.toString('utf8'), offset, nextOffset: offset + sent.length, size: end, begin, keptUntil });
 }
 
-/** How many bytes at the end belong to a UTF-8 character that goes on behind it: they are left to the next piece. */
-function cutCharacter(bytes: Buffer): number {
-  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
-    const byte = bytes[bytes.length - back] ?? 0;
-    if ((byte & 0xc0) === 0x80) continue;
-    const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-    return needed > back ? back : 0;
-  }
-  return 0;
-}
+export const wantsEvents = (request: FastifyRequest): boolean => request.headers.accept?.includes(EVENT_STREAM) === true;
 
-/** Plain text from `offset` on, for as long as somebody reads and the agent answers. */
-export async function followLog(rim: Rim, wanted: LogRequest, reply: FastifyReply): Promise<void> {
+/** From `Last-Event-ID` or the offset on. Throws as `readPiece` does, and `too-many-subscribers`. */
+export async function followLog(rim: Rim, wanted: LogRequest, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   if (followers >= MAX_FOLLOWERS) throw new EkidenError('too-many-subscribers', `${MAX_FOLLOWERS} logs are followed already, which is the limit`);
-  const first = await readPiece(rim, wanted);
   followers += 1;
-  const body = Readable.from(pieces(rim, wanted, first));
-  body.on('close', () => {
-    followers -= 1;
-  });
-  void reply.header('content-type', 'text/plain; charset=utf-8').send(body);
-}
-
-async function* pieces(rim: Rim, wanted: LogRequest, first: Piece): AsyncGenerator<Buffer> {
-  let piece = first;
-  for (;;) {
-    if (piece.bytes.length > 0) yield piece.bytes;
-    else await new Promise<void>((wake) => void rim.clock.after(LOG_POLL_MS, wake));
-    try {
-      piece = await readPiece(rim, { ...wanted, offset: piece.offset + piece.bytes.length });
-    } catch (error) {
-      if (error instanceof EkidenError) return; // the task or its agent is gone: what was there has been sent
-      throw error;
-    }
-  }
-}
-
-/** Throws `task-not-found` or `agent-unavailable`. */
-async function readPiece(rim: Rim, wanted: LogRequest): Promise<Piece> {
-  const { taskId, name } = wanted;
-  if (wanted.offset < 0) {
-    const { size } = await readPiece(rim, { ...wanted, offset: 0, length: 0 });
-    return { bytes: Buffer.alloc(0), offset: size, size };
-  }
-  const { offset, length } = wanted;
-  const task = await placeOf(rim, taskId);
-  if (task.agentAddress === '') throw new EkidenError('agent-unavailable', `the agent of ${taskId} told no address at which its logs can be read`);
-  const url = `http://${task.agentAddress}/ekiden/v1/tasks/${encodeURIComponent(task.taskId)}/files/${name}?offset=${offset}&length=${length}`;
-  let response: Response;
+  const over = new AbortController();
   try {
-    response = await rim.fetch(url, { headers: bearer(rim.clusterToken), signal: AbortSignal.timeout(UPSTREAM_TIMEOUT_MS) });
-  } catch (cause) {
-    throw new EkidenError('agent-unavailable', `the agent at ${task.agentAddress} does not answer: ${cause instanceof Error ? cause.message : String(cause)}`);
+    const asked = lastEventId(request.headers['last-event-id']) ?? wanted.offset;
+    const offset = asked < 0 ? (await readPiece(rim, wanted)).offset : asked;
+    const open = agentLog(rim, wanted);
+    const first = await open(offset, over.signal);
+    reply.hijack();
+    reply.raw.once('close', () => over.abort());
+    void send(rim, { open, first, offset, pause: (gone) => pause(rim, gone) }, wantsEvents(request), reply)
+      .catch((error: unknown) => rim.log.info('log-broken-off', { taskId: wanted.taskId, why: error instanceof Error ? error.message : String(error) }))
+      .finally(() => {
+        over.abort();
+        followers -= 1;
+      });
+  } catch (error) {
+    followers -= 1;
+    throw error;
   }
-  if (response.status === 404) throw new EkidenError('task-not-found', `the agent at ${task.agentAddress} has no ${name} of '${taskId}'`, { taskId });
-  if (!response.ok)
-    throw new EkidenError('agent-unavailable', `the agent at ${task.agentAddress} answered ${response.status} when asked for ${name} of ${taskId}`);
-  const bytes = Buffer.from(await response.arrayBuffer()).subarray(0, MAX_LOG_BYTES);
-  const at = Number(response.headers.get('x-ekiden-offset') ?? offset);
-  return { bytes, offset: at, size: Number(response.headers.get('x-ekiden-size') ?? at + bytes.length) };
 }
 
-interface LogPlace {
-  readonly taskId: string;
-  readonly agentAddress: string;
+async function send(rim: Rim, followed: Followed, asEvents: boolean, reply: FastifyReply): Promise<void> {
+  const type = asEvents ? EVENT_STREAM_HEADERS : { 'content-type': 'text/plain; charset=utf-8' };
+  reply.raw.writeHead(200, { ...commonHeaders(rim), ...type });
+  reply.raw.flushHeaders();
+  const frames = async function* (gone: AbortSignal): AsyncGenerator<string | Buffer> {
+    for await (const event of followAgentLog(followed, gone)) {
+      if (asEvents) yield logFrame(event);
+      else if (event.kind === 'log') yield event.bytes;
+    }
+  };
+  await sendPaced(reply.raw, frames, { heartbeat: asEvents ? LOG_HEARTBEAT : null, heartbeatMs: LOG_HEARTBEAT_MS, stallMs: MAX_LOG_STALL_MS });
 }
 
-/** Where the files of a task are: of one that an instance has now, or of the app's last failed one. Ended ones are kept for a while. */
-export async function placeOf(rim: Rim, taskId: string): Promise<LogPlace> {
-  const { view } = rim.api;
-  const all = view
-    .apps()
-    .flatMap(({ id }) => view.instances(id).flatMap((instance) => ('task' in instance.condition ? [{ instance, task: instance.condition.task }] : [])));
-  const own = all.find(({ instance, task }) => task.taskId === taskId || instance.id === taskId);
-  if (own !== undefined) return own.task;
-  const failure = view
-    .apps()
-    .map(({ id }) => view.failure(id))
-    .find((last) => last?.taskId === taskId);
-  if (failure === undefined || failure === null) throw new EkidenError('task-not-found', `Task '${taskId.slice(0, 300)}' does not exist`, { taskId });
-  const neighbour = all.find(({ task }) => task.agentId === failure.agentId);
-  return { taskId, agentAddress: neighbour?.task.agentAddress ?? (await addressOfAgent(rim, failure.agentId)) };
+function pause(rim: Rim, gone: AbortSignal): Promise<void> {
+  if (gone.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = rim.clock.after(LOG_RESUME_MS, resolve);
+    gone.addEventListener('abort', () => {
+      timer.cancel();
+      resolve();
+    });
+  });
 }

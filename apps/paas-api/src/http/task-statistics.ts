@@ -6,11 +6,11 @@
  */
 import { EkidenError, isoTime, safePath, type AppId, type Instance, type TaskRef } from '@ekiden/model';
 import { z } from 'zod';
+import { placeOf } from './agent-log.js';
 import { AGENTS_ASKED_AT_ONCE, MAX_STATISTICS_BYTES, STATISTICS_DEADLINE_MS, STATISTICS_TIMEOUT_MS } from './bounds.js';
 import { bearer } from './nodes.js';
 import type { Rim } from './rim.js';
 import type { Json } from './stored-definition.js';
-import { placeOf } from './task-logs.js';
 
 const usedSchema = z.looseObject({ taskId: z.string(), recent: z.looseObject({ cpus: z.number() }).nullable() });
 const answerSchema = z.looseObject({ tasks: z.array(usedSchema), leftOut: z.number() });
