@@ -60,7 +60,7 @@ async function main(): Promise<RunningService> {
   const retentionMs = options.sandboxKeepHours * 3_600_000;
   let isRecovered = false;
   // The port is bound before the registration names it; requests wait in the kernel until the handler is there.
-  const metrics = agentMetrics(() => agent);
+  const metrics = agentMetrics(() => agent, log);
   const server = createAgentServer({
     policy: { allowedHosts: [options.hostname ?? '', advertised(options)].filter((host) => host !== ''), tokens, contentTypes: [], openPaths: OPEN_PATHS },
     log,

@@ -35,10 +35,16 @@ afterEach(() => {
 });
 
 /** An agent with these tasks behind its HTTP. */
-async function served(tasks: Readonly<Record<string, TaskStatistics>>) {
+async function served(tasks: Readonly<Record<string, TaskStatistics>>, trouble: Error | null = null) {
   const bench = new AgentBench();
   await bench.start({
-    runtime: { ...bench.machine.runtime(), stats: (ids) => new Map(ids.flatMap((id) => (tasks[id] === undefined ? [] : [[id, tasks[id]] as const]))) },
+    runtime: {
+      ...bench.machine.runtime(),
+      stats: (ids) => {
+        if (trouble !== null) throw trouble;
+        return new Map(ids.flatMap((id) => (tasks[id] === undefined ? [] : [[id, tasks[id]] as const])));
+      },
+    },
     history: { load: () => Promise.resolve(null), save: () => Promise.resolve() },
   });
   const scalar = (name: string, value: number) => ({ name, type: 'SCALAR' as const, scalar: { value } });
@@ -53,7 +59,7 @@ async function served(tasks: Readonly<Record<string, TaskStatistics>>) {
     task: (id) => bench.agent.task(id),
     isRecovered: () => true,
     statistics: { sampler: bench.agent.sampler, hardCpus: true, agentId: () => bench.agent.view().agentId },
-    metrics: agentMetrics(() => bench.agent),
+    metrics: agentMetrics(() => bench.agent, silentLog),
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   closers.push(() => (server.closeAllConnections(), server.close()));
@@ -161,6 +167,14 @@ describe('what tasks use, over HTTP', () => {
     await bench.clock.run(2_000);
     expect(await (await ask('/metrics/prometheus')).text()).not.toContain('task="plain"');
     expect(MAX_TASKS_SHOWN).toBeLessThanOrEqual(1_000);
+  });
+
+  it('takes no other figure away when it cannot be measured', async () => {
+    const { ask } = await served({ t1: USED }, new Error('EMFILE: too many open files'));
+    const text = await (await ask('/metrics/prometheus')).text();
+    expect(text).toContain('ekiden_agent_tasks_measured 0');
+    expect(text).toContain('ekiden_agent_tasks{stage="running"} 1');
+    expect((await ask('/monitor/statistics')).status).toBe(500);
   });
 
   it('is for nobody without the token', async () => {
