@@ -65,7 +65,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, ports:
   const served: Served =
     (ports.statistics === undefined ? null : serveStatistics(pathname, searchParams, ports.statistics)) ??
     (await serveLogs(pathname, searchParams, request, response, ports)) ??
-    (await serveFiles(pathname, searchParams, ports.workDir)) ??
+    (await serveFiles(pathname, searchParams, ports)) ??
     (await serveMesosFiles(pathname, searchParams, response, ports.workDir));
   return served ?? json(404, { message: `there is nothing at ${pathname}` });
 }

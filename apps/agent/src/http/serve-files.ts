@@ -1,23 +1,30 @@
 /**
  * The files of sandboxes over HTTP, and nothing else of the machine; those of ended tasks as long as they are kept.
  *
+ *   GET /ekiden/v1/sandboxes                                     of tasks that are over: where, and until when they are kept
  *   GET /ekiden/v1/tasks/{taskId}/files?path=DIR                 names in a directory of the sandbox
  *   GET /ekiden/v1/tasks/{taskId}/files/{path}?offset=&length=   bytes; headers x-ekiden-size and x-ekiden-offset
  *
  * A negative offset counts from the end. What Mesos' own clients ask: serve-mesos-files.ts.
  */
-import { taskId } from '@ekiden/model';
+import { isoTime, taskId } from '@ekiden/model';
 import { sandboxOf } from '../sandbox/fs-sandboxes.js';
+import { listEnded, type ListedSandbox } from '../sandbox/sandbox-retention.js';
 import { listSandbox, MAX_READ_BYTES, readSandboxFile } from '../sandbox/sandbox-files.js';
 import { decode, integer, json, type Answer } from './answer.js';
 
 const NOTHING = json(404, { message: 'no such file in a sandbox of this agent: the task never ran here, or its sandbox is not kept any more' });
 
 /** Null: another path. */
-export async function serveFiles(path: string, query: URLSearchParams, workDir: string): Promise<Answer | null> {
+export async function serveFiles(
+  path: string,
+  query: URLSearchParams,
+  place: { readonly workDir: string; readonly retentionMs: number },
+): Promise<Answer | null> {
+  if (path === '/ekiden/v1/sandboxes') return json(200, { sandboxes: (await listEnded(place)).map(sandboxView) });
   const match = /^\/ekiden\/v1\/tasks\/([^/]+)\/files(?:\/(.+))?$/.exec(path);
   if (!match) return null;
-  const sandbox = sandboxOf(workDir, taskId(decode(match[1] ?? '')));
+  const sandbox = sandboxOf(place.workDir, taskId(decode(match[1] ?? '')));
   if (match[2] === undefined) {
     const listed = await listSandbox(sandbox, query.get('path') ?? '');
     return listed ? json(200, { files: listed }) : NOTHING;
@@ -34,3 +41,11 @@ export async function serveFiles(path: string, query: URLSearchParams, workDir: 
   };
   return { status: 200, headers, body: part.bytes };
 }
+
+/** A name is the task's id; of one that makes no name of a directory, a digest. */
+const sandboxView = ({ name, sandbox, endedAt, keptUntil }: ListedSandbox): Readonly<Record<string, string>> => ({
+  name,
+  sandbox,
+  endedAt: isoTime(Math.round(endedAt)),
+  keptUntil: isoTime(Math.round(keptUntil)),
+});

@@ -202,6 +202,27 @@ describe('logs as events', () => {
   });
 });
 
+describe('sandboxes of tasks that are over', () => {
+  it('are listed, the newest first, with the time until which they are kept', async () => {
+    for (const [name, at] of [
+      ['t0', 1_700_000_000],
+      ['t1', 1_700_000_100],
+    ] as const) {
+      mkdirSync(join(workDir, 'tasks', name), { recursive: true });
+      writeFileSync(join(workDir, 'tasks', name, 'ended'), '');
+      utimesSync(join(workDir, 'tasks', name, 'ended'), at, at);
+    }
+    mkdirSync(join(workDir, 'tasks/lives/sandbox'), { recursive: true });
+    const kept = { keptUntil: expect.stringMatching(/^2023-11-14T2[23]:.*Z$/) };
+    expect(await (await get('/ekiden/v1/sandboxes')).json()).toEqual({
+      sandboxes: [
+        { name: 't1', sandbox, endedAt: '2023-11-14T22:15:00.000Z', ...kept },
+        { name: 't0', sandbox: join(workDir, 'tasks/t0/sandbox'), endedAt: '2023-11-14T22:13:20.000Z', ...kept },
+      ],
+    });
+  });
+});
+
 describe("files in Mesos' words", () => {
   const read = async (query: string): Promise<unknown> => (await get(`/files/read?path=${encodeURIComponent(join(sandbox, 'stdout'))}${query}`)).json();
 

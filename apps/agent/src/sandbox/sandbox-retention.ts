@@ -34,15 +34,33 @@ export async function removeOverdueSandboxes(workDir: string, now: number, reten
   const directory = tasksDirectory(workDir);
   const trash = join(workDir, 'trash');
   await mkdir(trash, { recursive: true, mode: 0o700 });
+  const ended = await endedSandboxes(directory);
+  const overdue = overdueSandboxes(ended, now, retentionMs, await usedShare(workDir));
+  for (const { name } of overdue) await rename(join(directory, name), join(trash, name));
+  for (const name of await readdir(trash)) await rm(join(trash, name), { recursive: true, force: true });
+  return overdue.length;
+}
+
+async function endedSandboxes(directory: string): Promise<EndedSandbox[]> {
   const ended: EndedSandbox[] = [];
   for (const name of await readdir(directory)) {
     const mark = await stat(join(directory, name, END_MARK)).catch(() => null); // no mark: the task lives
     if (mark) ended.push({ name, endedAt: mark.mtimeMs });
   }
-  const overdue = overdueSandboxes(ended, now, retentionMs, await usedShare(workDir));
-  for (const { name } of overdue) await rename(join(directory, name), join(trash, name));
-  for (const name of await readdir(trash)) await rm(join(trash, name), { recursive: true, force: true });
-  return overdue.length;
+  return ended;
+}
+
+export interface ListedSandbox extends EndedSandbox {
+  readonly sandbox: string;
+  readonly keptUntil: number;
+}
+
+/** What is kept of tasks whose end is acknowledged, the newest first. */
+export async function listEnded({ workDir, retentionMs }: { readonly workDir: string; readonly retentionMs: number }): Promise<readonly ListedSandbox[]> {
+  const directory = tasksDirectory(workDir);
+  const ageMs = keptForMs(retentionMs, await usedShare(workDir));
+  const ended = (await endedSandboxes(directory)).sort((a, b) => b.endedAt - a.endedAt).slice(0, MAX_ENDED_SANDBOXES);
+  return ended.map(({ name, endedAt }) => ({ name, endedAt, sandbox: join(directory, name, 'sandbox'), keptUntil: endedAt + ageMs }));
 }
 
 export interface KeptSandbox {
