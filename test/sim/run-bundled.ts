@@ -7,12 +7,16 @@ import { spawn } from 'node:child_process';
 import { bundle } from './mutants/bundle.js';
 
 const ENTRY = 'test/sim/bundled.ts';
+/** A run makes much that is soon of no use: with more room for it, less of it is looked through and kept. */
+const YOUNG_MIB = 64;
 
 /** Answers the exit code. */
 export async function runBundled(args: readonly string[]): Promise<number> {
   const module = await bundle(null, process.cwd(), ENTRY);
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--input-type=module', '-', ...args], { stdio: ['pipe', 'inherit', 'inherit'] });
+    const child = spawn(process.execPath, [`--max-semi-space-size=${YOUNG_MIB}`, '--input-type=module', '-', ...args], {
+      stdio: ['pipe', 'inherit', 'inherit'],
+    });
     child.stdin.on('error', () => undefined); // It ended before it had read all: its exit says why.
     child.stdin.end(module);
     child.on('error', reject);

@@ -134,6 +134,7 @@ function end(core: Core, why: string): void {
     framework.session?.end(null);
     framework.session = null;
   }
+  core.pings.stop();
   for (const agent of core.agents.values()) agent.timer?.cancel();
   for (const offer of core.offers.values()) offer.expiry?.cancel();
   for (const connection of core.connections) connection.close(why);

@@ -28,21 +28,28 @@ export const registeredIsConnected: Invariant = {
   name: 'a registered agent is connected',
   sentence: 'an agent that is registered over a connection that works at both ends is connected in the books of its master, 10 s later at the latest',
   begin: (sight, report) => {
-    const disconnected = (host: HostScene): WireScene | null => {
+    const newestWires = (): ReadonlyMap<string, WireScene> => {
+      const newest = new Map<string, WireScene>();
+      for (const wire of sight.scene.network.wires) newest.set(wire.by, wire);
+      return newest;
+    };
+    const disconnected = (host: HostScene, wires: ReadonlyMap<string, WireScene>): WireScene | null => {
       const master = sight.master();
       const agentId = host.agent?.view().registered === true ? sight.agentIdOf(host.name) : null;
       if (master === null || agentId === null) return null;
-      const wire = [...sight.scene.network.wires].findLast(({ by }) => by === host.name);
+      const wire = wires.get(host.name);
       if (wire === undefined || wire.isTroubled || wire.master !== master || sight.scene.network.isTroubled(host.name)) return null;
       return master.state.books(agentId)?.isConnected === true ? null : wire;
     };
     return {
       scan: () => {
+        const wires = newestWires();
         for (const host of sight.scene.hosts) {
-          const wire = disconnected(host);
+          const wire = disconnected(host, wires);
           if (wire === null) continue;
           sight.scene.clock.after(AGREE_WITHIN_MS, () => {
-            if (disconnected(host) === wire) report(`${host.name} is registered over connection ${wire.number}, and the master has it as disconnected`);
+            if (disconnected(host, newestWires()) === wire)
+              report(`${host.name} is registered over connection ${wire.number}, and the master has it as disconnected`);
           });
         }
       },

@@ -26,7 +26,7 @@ const onBooks = (sight: Sight, judge: (agentId: string, read: ReadBooks) => void
   return {
     on: onTouchedAgents(sight, look),
     scan: (): void => {
-      for (const { agentId } of sight.master()?.state.agents() ?? []) look(agentId);
+      for (const agentId of sight.books.agentIds()) look(agentId);
     },
   };
 };
@@ -36,9 +36,8 @@ export const booksAddUp: Invariant = {
   name: 'the books add up',
   sentence: 'what is allocated of an agent is what its tasks hold, what is offered is what its offers hold',
   begin: (sight, report) =>
-    onBooks(sight, (agentId, { books, held, out }) => {
-      const allocated = difference(amountsOf(books.allocated), held);
-      if (allocated !== null) report(`${agentId}: allocated is ${allocated}, by its ${books.tasks.length} tasks`);
+    onBooks(sight, (agentId, { books, misallocated, out }) => {
+      if (misallocated !== null) report(`${agentId}: allocated is ${misallocated}, by its ${books.tasks.length} tasks`);
       const offered = difference(amountsOf(books.offered), out);
       if (offered !== null) report(`${agentId}: offered is ${offered}, by its ${books.offers.length} offers`);
     }),
@@ -126,7 +125,7 @@ export const offersAreSpentOnce: Invariant = {
         const present = sight.master();
         if (present === null || present !== master) return;
         const held = new Set<string>();
-        for (const { agentId } of present.state.agents()) for (const { offerId } of sight.books.of(agentId)?.books.offers ?? []) held.add(offerId);
+        for (const agentId of sight.books.agentIds()) for (const { offerId } of sight.books.of(agentId)?.books.offers ?? []) held.add(offerId);
         for (const id of held) if (!out.has(id)) report(`offer ${id} is out in the master’s books, and was spent, rescinded or never sent`);
         for (const id of out.keys()) if (!held.has(id)) out.delete(id); // Withdrawn with its stream.
       },

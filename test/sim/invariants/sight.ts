@@ -71,9 +71,12 @@ const MAX_READ_IDS = 20_000;
 
 export class Sight {
   readonly committed: CommittedIndex;
-  /** For looks at the end of a turn, and at scans. */
-  readonly books = new BooksOfTurn(() => this.master());
   readonly touched = new TouchedAgents((host) => this.agentIdOf(host));
+  /** For looks at the end of a turn, and at scans. */
+  readonly books = new BooksOfTurn(
+    () => this.master(),
+    (agentId) => this.touched.withTasks.has(agentId),
+  );
   /** Task → its record, as last promised to be durable. */
   readonly checkpoints = new Map<string, TaskRecord>();
   /** Machine → the id under which a master last registered its agent. */

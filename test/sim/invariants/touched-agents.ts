@@ -7,6 +7,8 @@ import type { SimEvent } from '../world/sim-event.js';
 export class TouchedAgents {
   /** Those that were offered, accepted, declined, launched on, or heard of in this turn, and by which master. */
   readonly ofTurn = new Map<string, Master>();
+  /** Those of them whose tasks may be others now; of the rest only offers came and went. */
+  readonly withTasks = new Set<string>();
   /** Offer → its agent: DECLINE names offers only. Those of older masters go with the next one. */
   private agentOf = new Map<string, string>();
   private master: Master | null = null;
@@ -17,6 +19,7 @@ export class TouchedAgents {
   follow(event: SimEvent): void {
     if (this.isOver) {
       this.ofTurn.clear();
+      this.withTasks.clear();
       this.isOver = false;
     }
     if (event.kind === 'turn-ended') this.isOver = this.ofTurn.size > 0;
@@ -24,12 +27,12 @@ export class TouchedAgents {
     else if (event.kind === 'call-done') this.called(event);
     else if (event.kind === 'master-sent') {
       const { message, master, host } = event;
-      if (message.type === 'registered') this.ofTurn.set(message.agentId, master);
-      else if (message.type === 'launch' || message.type === 'reconcile-tasks') this.touch(this.agentIdOf(host), master);
+      if (message.type === 'registered') this.touchTasks(message.agentId, master);
+      else if (message.type === 'launch' || message.type === 'reconcile-tasks') this.touchTasks(this.agentIdOf(host), master);
     } else if (event.kind === 'master-got') {
       // What a task does while it lives moves no resources.
       const { message, master, host } = event;
-      if (message.type !== 'status' || isTerminal(message.latestState)) this.touch(this.agentIdOf(host), master);
+      if (message.type !== 'status' || isTerminal(message.latestState)) this.touchTasks(this.agentIdOf(host), master);
     }
   }
 
@@ -51,6 +54,11 @@ export class TouchedAgents {
   private spent(offerId: string, master: Master): void {
     this.touch(this.agentOf.get(offerId), master);
     this.agentOf.delete(offerId);
+  }
+
+  private touchTasks(agentId: string | null, master: Master): void {
+    if (agentId !== null) this.withTasks.add(agentId);
+    this.touch(agentId, master);
   }
 
   private touch(agentId: string | null | undefined, master: Master): void {

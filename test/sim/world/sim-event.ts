@@ -70,20 +70,31 @@ export type SimEvent =
   | { readonly kind: 'master-got'; readonly host: string; readonly wire: number; readonly master: Master; readonly message: AgentMessage }
   | { readonly kind: 'master-sent'; readonly host: string; readonly wire: number; readonly master: Master; readonly message: MasterMessage }
   | { readonly kind: 'agent-got'; readonly host: string; readonly wire: number; readonly message: MasterMessage }
-  /** Everything that the last wake-up of the clock caused has happened. */
+  /** Everything that the last wake-up of the clock caused has happened; not said where nothing was told before. */
   | { readonly kind: 'turn-ended' };
 
 export type Tell = (event: SimEvent) => void;
 
+const TURN_ENDED: SimEvent = { kind: 'turn-ended' };
+
 /** What the judges of a run, and whoever waits for the worst moment, hang on to. */
 export class Witnesses {
   private readonly all: Tell[] = [];
+  private hasNews = false;
 
   add(witness: Tell): void {
     this.all.push(witness);
   }
 
   readonly tell: Tell = (event) => {
+    this.hasNews = true;
     for (const witness of this.all) witness(event);
+  };
+
+  /** A wake-up of the clock has had all its effects: told only where there was one to tell of. */
+  readonly turnEnded = (): void => {
+    if (!this.hasNews) return;
+    this.tell(TURN_ENDED);
+    this.hasNews = false;
   };
 }

@@ -57,6 +57,8 @@ export class VirtualNetwork implements Medium {
   /** Streams that are open, and who hears what comes over them. */
   private readonly streams = new Map<Wire, SubscriptionSink>();
   private nextWire = 0;
+  /** Pings and pongs that arrive at that moment. */
+  private routine: { readonly at: number; readonly arrivals: (() => void)[] } | null = null;
   private readonly cutOff = new Map<string, Cutoff>();
   /** What could not get through to or from somebody who is cut off. */
   private readonly unheard = new Map<string, (() => void)[]>();
@@ -155,6 +157,16 @@ export class VirtualNetwork implements Medium {
     if (!this.isCutOff(by, direction)) return work();
     const name = nameOf(by);
     this.unheard.set(name, [...(this.unheard.get(name) ?? []), work]);
+  }
+
+  together(at: number, work: () => void): void {
+    if (this.routine?.at === at) return void this.routine.arrivals.push(work);
+    const routine = { at, arrivals: [work] };
+    this.routine = routine;
+    this.clock.after(at - this.clock.now(), () => {
+      if (this.routine === routine) this.routine = null;
+      for (const arrive of routine.arrivals) arrive();
+    });
   }
 
   isBack(wire: Wire): boolean {
@@ -282,11 +294,13 @@ export class VirtualNetwork implements Medium {
       wire.master = master;
       const handle = master.agentConnected({
         send: (message) => {
-          if (message.type !== 'ping') this.tell({ kind: 'master-sent', host: by, wire: wire.number, master, message });
-          wire.pass('fromMaster', this.faults.toAgent(message), () => {
-            if (message.type !== 'ping') this.tell({ kind: 'agent-got', host: by, wire: wire.number, message });
+          const isPing = message.type === 'ping';
+          if (!isPing) this.tell({ kind: 'master-sent', host: by, wire: wire.number, master, message });
+          const deliver = (): void => {
+            if (!isPing) this.tell({ kind: 'agent-got', host: by, wire: wire.number, message });
             sink.message(message);
-          });
+          };
+          wire.pass('fromMaster', this.faults.toAgent(message), deliver, isPing);
         },
         close: (why) => wire.depart('master', why),
       });
@@ -299,8 +313,9 @@ export class VirtualNetwork implements Medium {
     });
     return {
       send: (message) => {
-        if (message.type !== 'pong') this.tell({ kind: 'agent-sent', host: by, wire: wire.number, message });
-        wire.pass('toMaster', this.faults.toMaster(message), () => deliver?.(message));
+        const isPong = message.type === 'pong';
+        if (!isPong) this.tell({ kind: 'agent-sent', host: by, wire: wire.number, message });
+        wire.pass('toMaster', this.faults.toMaster(message), () => deliver?.(message), isPong);
       },
       close: (why) => wire.depart('opener', why),
     };

@@ -28,6 +28,8 @@ export interface Medium {
   isCutOff(by: string, direction: Direction): boolean;
   /** Runs it once nobody stands in the way of `direction`; at once where nobody does. */
   whenFree(by: string, direction: Direction, work: () => void): void;
+  /** Runs it at that moment, in one go with what else of this kind comes then. */
+  together(at: number, work: () => void): void;
   /** The machine of a vanished end answers again. */
   isBack(wire: Wire): boolean;
   ended(wire: Wire): void;
@@ -42,7 +44,7 @@ class Lane {
 
   constructor(private readonly medium: Medium) {}
 
-  send(work: () => void): void {
+  send(work: () => void, isRoutine = false): void {
     const now = this.medium.clock.now();
     const at = Math.max(this.lastAt, now + this.medium.delayMs(), this.stalledUntil);
     if (at === this.lastAt && this.arriving.length > 0) {
@@ -52,10 +54,12 @@ class Lane {
     this.lastAt = at;
     const arriving = [work];
     this.arriving = arriving;
-    this.medium.clock.after(at - now, () => {
+    const arrive = (): void => {
       if (this.arriving === arriving) this.arriving = [];
       for (const one of arriving) one();
-    });
+    };
+    if (isRoutine) this.medium.together(at, arrive);
+    else this.medium.clock.after(at - now, arrive);
   }
 }
 
@@ -114,8 +118,8 @@ export class Wire {
     });
   }
 
-  /** Sends one message under its fate. */
-  pass(direction: Direction, fate: Fate, deliver: () => void): void {
+  /** Sends one message under its fate. `isRoutine`: it is one of the many that change nothing. */
+  pass(direction: Direction, fate: Fate, deliver: () => void, isRoutine = false): void {
     const [sender, receiver] = endsOf(direction);
     if (!this.open[sender]) return;
     if (this.isBlocked(direction)) {
@@ -129,7 +133,7 @@ export class Wire {
         deliver();
       } else if (!this.isVanished || this.medium.isBack(this)) this.close(sender, 'connection reset');
     };
-    for (let i = 0; i < (fate === 'double' ? 2 : fate === 'lose' ? 0 : 1); i++) this.lane(direction).send(arrive);
+    for (let i = 0; i < (fate === 'double' ? 2 : fate === 'lose' ? 0 : 1); i++) this.lane(direction).send(arrive, isRoutine);
   }
 
   /** Both ends learn of it, as far as the news gets through; what is under way is lost. */

@@ -18,7 +18,7 @@ import { VirtualMachine } from './virtual-machine.js';
 import { VirtualNetwork } from './virtual-network.js';
 import { LogBook } from './log-book.js';
 import { printWorld } from './print-world.js';
-import { Witnesses, type SimEvent } from './sim-event.js';
+import { Witnesses } from './sim-event.js';
 import { MASTER_CONFIG, PAAS_CONFIG } from './configs.js';
 import { judgeFromNow } from '../invariants.js';
 import type { Judge } from '../invariants/judge.js';
@@ -27,7 +27,6 @@ import { watchedApi } from './watched-api.js';
 import type { ApiProcess, MasterProcess } from './part-processes.js';
 import { VirtualProcess, type PortTrap } from './virtual-process.js';
 
-const TURN_ENDED: SimEvent = { kind: 'turn-ended' };
 /** Each machine of each seed has chances of its own. */
 const MAX_HOST_SEEDS = 1_000_003;
 
@@ -94,7 +93,7 @@ export class World {
     };
     this.network = new VirtualNetwork(this.clock, master, tell);
     this.judge = judgeFromNow(this);
-    this.clock.atTurnEnd = () => tell(TURN_ENDED);
+    this.clock.atTurnEnd = this.witnesses.turnEnded;
   }
 
   /** A running cluster: master, `agents` machines, paas-api leading and connected. */

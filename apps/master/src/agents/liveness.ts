@@ -21,14 +21,24 @@ export function startPings(core: Core, agent: Agent): void {
   agent.timer?.cancel();
   const { clock, config } = core.ports;
   agent.heardAt = clock.now();
+  const { registration } = agent;
   let nonce = 0;
-  const ping = (): void => {
-    const leftMs = agent.heardAt + config.agentTimeoutMs - clock.now();
-    if (leftMs <= 0) return markUnreachable(core, agent, 'health check timed out');
-    agent.connection?.send({ type: 'ping', nonce: nonce++ });
-    agent.timer = clock.after(Math.min(config.pingIntervalMs, leftMs), ping);
+  const isOver = (): boolean => agent.registration !== registration || agent.connection === null;
+  /** Null: it has been silent for too long, and is given up. */
+  const leftMs = (): number | null => {
+    const ms = agent.heardAt + config.agentTimeoutMs - clock.now();
+    if (ms > 0) return ms;
+    markUnreachable(core, agent, 'health check timed out');
+    return null;
   };
-  agent.timer = clock.after(config.pingIntervalMs, ping);
+  core.pings.join(agent, () => {
+    const ms = isOver() ? null : leftMs();
+    if (ms === null) return false;
+    agent.connection?.send({ type: 'ping', nonce: nonce++ });
+    // It may be too late before its next turn.
+    if (ms < config.pingIntervalMs) agent.timer = clock.after(ms, () => void (isOver() || leftMs()));
+    return true;
+  });
 }
 
 /** Waits for an agent to register (again); unreachable when it does not. */

@@ -10,6 +10,7 @@ import type { RuntimeReport } from '@ekiden/agent-link';
 import type { FrameworkInfo, KillPolicy, TaskInfo, TaskStatus, WireAttribute, WireResource } from '@ekiden/mesos';
 import type { AgentId, FrameworkId, Instant, OfferId, Resources, Role, TaskId, TaskState, Timer } from '@ekiden/model';
 import type { AgentConnection } from '../agents/agent-connection.js';
+import { PingRounds } from '../agents/ping-rounds.js';
 import type { Session } from '../framework/session.js';
 import type { MasterPorts } from '../master-ports.js';
 
@@ -97,7 +98,7 @@ export interface Agent {
   /** Kills of tasks that this master cannot know yet, since it began while the agent was away: carried out when it reports them. */
   readonly awaitedKills: Map<string, AwaitedKill>;
   readonly offers: Map<string, Offer>;
-  /** Pings while registered; the wait for its return otherwise. */
+  /** The end of a silence while registered; the wait for its return otherwise. */
   timer: Timer | null;
   /** When its link last said anything. */
   heardAt: Instant;
@@ -116,6 +117,7 @@ export interface Core {
   readonly counters: Map<string, number>;
   /** Connections of agents, registered or not; closed when this master stops leading. */
   readonly connections: Set<AgentConnection>;
+  readonly pings: PingRounds;
   /** One write of the registry at a time for each agent. */
   readonly registryWrites: Map<AgentId, Promise<void>>;
   /** Makes an agent a candidate for the next allocation; null: all agents. */
@@ -141,6 +143,7 @@ export const newCore = (parts: CoreParts): Core => ({
   allocator: newAllocatorState(),
   counters: new Map(),
   connections: new Set(),
+  pings: new PingRounds(parts.ports.clock, parts.ports.config.pingIntervalMs),
   registryWrites: new Map(),
   isLeading: true,
   nextAgent: 0,

@@ -50,9 +50,16 @@ function booksOf(core: Core | null, agentId: string): AgentBooks | null {
     total,
     allocated,
     offered,
-    free: freeOf(held),
-    tasks: [...agent.tasks].map(({ taskId, frameworkId, holds, resources }) => ({ taskId, frameworkId, holds, resources })),
-    offers: [...agent.offers.values()].map(({ offerId, frameworkId, role, resources }) => ({ offerId, frameworkId, role, resources })),
+    // Written out when they are read, as they are then: most only want to know one of them.
+    get free() {
+      return freeOf(held);
+    },
+    get tasks() {
+      return [...agent.tasks].map(({ taskId, frameworkId, holds, resources }) => ({ taskId, frameworkId, holds, resources }));
+    },
+    get offers() {
+      return [...agent.offers.values()].map(({ offerId, frameworkId, role, resources }) => ({ offerId, frameworkId, role, resources }));
+    },
   };
 }
 
@@ -83,7 +90,7 @@ function agentView(core: Core | null, agent: Agent): ReturnType<MasterState['age
     state: agent.state,
     attributes: agent.attributes,
     total: agent.resources,
-    // Written out when they are read, as they are then: most only want to know who is there.
+    // Written out when they are read, as they are then, here too: most only want to know who is there.
     get allocated() {
       return held === undefined ? [] : resourcesToWire(held.allocated);
     },
