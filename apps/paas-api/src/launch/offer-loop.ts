@@ -1,10 +1,11 @@
 /**
  * Offers in, launches out.
  *
- * Offers are held only until the next round, which begins as soon as there are offers and instances that want one; what it
- * does not use is declined with a filter. While nothing is wanted, offers are suppressed; a new want revives them at once,
- * filters included, so that a crashed instance does not wait for an old refusal to run out. The master is asked while the
- * want is being committed: an offer decides nothing, and is at hand when it may be used. Should the commit fail, it goes back.
+ * A round begins as soon as there are offers and instances that want one. What it does not use while somebody still waits is
+ * declined with a filter; when nobody does, it is kept at hand for a moment, since where one instance was wanted the next one
+ * mostly is soon. While nothing is wanted, offers are given back and suppressed; a new want revives them at once, filters
+ * included, so that a crashed instance does not wait for an old refusal to run out. The master is asked while the want is
+ * being committed: an offer decides nothing, and is at hand when it may be used. Should the commit fail, it goes back.
  *
  * What an ACCEPT's answer proves (decision 2): refused, nothing was launched; taken, the master decides and tells; never
  * answered, nobody knows, so the stream is given up, since calls over an old one have no effect, and the next one asks.
@@ -25,8 +26,10 @@ import { decideRound, type AcceptOrder, type Round } from './record-launch.js';
 import { ReviveThrottle } from './revive-throttle.js';
 import { Wants } from './wants.js';
 
-/** Nothing wanted for so long: offers are suppressed. Shorter gaps, as in a roll-out, are not worth the calls. */
+/** Nothing wanted for so long: offers are given back and suppressed. Shorter gaps, as in a roll-out, are not worth the calls. */
 const SUPPRESS_AFTER_MS = 1_000;
+/** However soon one want follows another, others have a right to what is not used: after so long it is given back. */
+const MAX_HELD_MS = 5_000;
 /**
  * Something is wanted, and no offer has come for so long: the master is asked again. Calls may overtake one another, so a
  * SUPPRESS or a filter may have arrived after the REVIVE that was meant to undo it.
@@ -55,6 +58,8 @@ export class OfferLoop {
   private askAgainTimer: Timer | null = null;
   private askAgainMs = ASK_AGAIN_MS;
   private offeredAt: Instant = 0;
+  /** Since when there have been offers at hand. */
+  private heldSince: Instant = 0;
   private readonly revive: ReviveThrottle;
 
   constructor(
@@ -89,6 +94,7 @@ export class OfferLoop {
   offers(offers: readonly WireOffer[]): void {
     const now = this.ports.clock.now();
     this.offeredAt = now;
+    if (this.held.size === 0) this.heldSince = now;
     for (const wire of offers) {
       const offer = readOffer(wire, this.ports.config.role, now);
       this.held.set(offer.id, offer);
@@ -158,13 +164,21 @@ export class OfferLoop {
   private match(): void {
     const { connection } = this.client();
     if (this.isMatching || connection === null || this.held.size === 0) return;
-    if (this.wants.isEmpty) return this.foresight === null ? this.decline([...this.held.keys()]) : undefined;
+    if (this.wants.isEmpty) return this.keep();
     this.isMatching = true;
     const offers = [...this.held.values()];
     void this.round(connection, offers).finally(() => {
       this.isMatching = false;
       this.match();
     });
+  }
+
+  /** Offers for which there is no use now. */
+  private keep(): void {
+    if (this.foresight !== null) return;
+    const isTooLong = this.ports.clock.now() - this.heldSince >= MAX_HELD_MS;
+    if (this.isSuppressed || isTooLong) this.decline([...this.held.keys()]);
+    this.armSuppress();
   }
 
   private async round(connection: Connection, offers: readonly OfferView[]): Promise<void> {
@@ -194,7 +208,7 @@ export class OfferLoop {
       this.held.delete(order.offerId);
       void this.accept(connection, order);
     }
-    this.decline(round.unused);
+    if (!this.wants.isEmpty) this.decline(round.unused);
   }
 
   private note(offers: readonly OfferView[], { refusals, used }: Round): void {
@@ -209,14 +223,12 @@ export class OfferLoop {
     const taskIds = order.tasks.map((task) => task.taskId);
     if (client.connection !== connection) return this.neverLaunched(taskIds, 'the stream was replaced before the ACCEPT was sent');
     for (const id of taskIds) this.launches.set(id, 'sent');
-    const refuseMs = this.wants.isEmpty ? this.ports.config.declineMs : 0;
-    if (refuseMs > 0) this.hasFilters = true;
     const answer = await client.call({
       type: 'ACCEPT',
       accept: {
         offer_ids: [{ value: order.offerId }],
         operations: [{ type: 'LAUNCH', launch: { task_infos: order.tasks.map((task) => task.info) } }],
-        filters: { refuse_seconds: refuseMs / 1000 },
+        filters: { refuse_seconds: 0 }, // What is left of it comes back: to be at hand like the others.
       },
     });
     if (isTakenAnswer(answer.status)) {
@@ -311,11 +323,11 @@ export class OfferLoop {
   }
 
   private armSuppress(): void {
-    if (this.held.size > 0 && !this.isMatching) this.decline([...this.held.keys()]);
     if (this.isSuppressed || this.suppressTimer !== null) return;
     this.suppressTimer = this.ports.clock.after(SUPPRESS_AFTER_MS, () => {
       this.suppressTimer = null;
       if (!this.wants.isEmpty || this.foresight !== null || this.isSuppressed || this.client().connection === null) return;
+      this.decline([...this.held.keys()]);
       this.isSuppressed = true;
       void this.client().call({ type: 'SUPPRESS' });
     });
