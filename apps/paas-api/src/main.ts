@@ -26,13 +26,13 @@ import { createPaasApi } from './create-paas-api.js';
 import { openHttp, type OpenHttp } from './http/open-http.js';
 import type { Rim } from './http/rim.js';
 import type { PaasApi, PaasConfig } from './paas-api.js';
-import { MAX_VERSIONS_PER_APP, type PaasStore } from './store/paas-store.js';
+import { MAX_VERSIONS_PER_APP } from './store/paas-store.js';
 import { openPostgresPaasStore } from './store/postgres-store.js';
+import { keepPruning, knowingEpoch } from './store/retention.js';
 
 type Options = OptionValues<typeof apiOptions>;
 
 const MAX_LAUNCHES_PER_ACCEPT = 100;
-const RETENTION_EVERY_MS = 300_000;
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
@@ -44,11 +44,11 @@ runService('paas-api', async () => {
   const clusterToken = options.masterTokenFile === null ? null : (readTokenFile(options.masterTokenFile)[0] ?? null);
 
   const postgres = await openPostgresPaasStore({ connectionString: options.databaseUrl.reveal(), log });
-  const { store, epoch } = knowingEpoch(postgres);
+  const led = knowingEpoch(postgres);
   const transport = httpTransport({ masters: options.master, token: clusterToken, log });
   const config: OwnConfig = configOf(options);
   const allowedHosts = [...options.allowedHosts];
-  const api = createPaasApi({ ...systemWorld(log), config, store, transport });
+  const api = createPaasApi({ ...systemWorld(log), config, store: led.store, transport });
   const rim: Rim = {
     api,
     config,
@@ -69,7 +69,7 @@ runService('paas-api', async () => {
   log.info('listening', { url: http.url });
 
   let isStopping = false;
-  const retention = lead(api, options, store, epoch, http.url, log);
+  const retention = lead(api, options, led, http.url, log);
   void api.stopped.then(({ why }) => {
     if (isStopping) return;
     log.error('leads-no-longer', { why });
@@ -101,37 +101,20 @@ async function listen(rim: Rim, options: Options): Promise<OpenHttp> {
 }
 
 /** Waits to lead; then says that it serves, and keeps the database small. Null when it never led. */
-async function lead(api: PaasApi, options: Options, store: PaasStore, epoch: () => number, url: string, log: Log) {
+async function lead(api: PaasApi, options: Options, led: ReturnType<typeof knowingEpoch>, url: string, log: Log) {
   await api.start();
   service.ready(url);
-  log.info('leading', { url, epoch: epoch() });
+  log.info('leading', { url, epoch: led.epoch() });
   const limits = { events: options.keepEvents, deployments: options.keepDeployments, versionsPerApp: MAX_VERSIONS_PER_APP };
   try {
     const later = await openLater({ databaseUrl: options.databaseUrl, redisUrl: options.redisUrl, log });
-    await later.every('paas-retention', RETENTION_EVERY_MS, async () => {
-      const rows = await store.prune(epoch(), limits);
-      if (rows > 0) log.info('pruned', { rows });
-    });
+    await keepPruning(later, led, limits, log);
     return later;
   } catch (error) {
     // Apps run without it: the database grows until the next start.
     log.error('retention-not-started', { error });
     return null;
   }
-}
-
-/** The store, and the epoch with which it leads: retention has to prove it too. */
-function knowingEpoch(inner: PaasStore): { readonly store: PaasStore; readonly epoch: () => number } {
-  let epoch = 0;
-  const store: PaasStore = {
-    ...inner,
-    async lead(holder, address) {
-      const led = await inner.lead(holder, address);
-      epoch = led.epoch;
-      return led;
-    },
-  };
-  return { store, epoch: () => epoch };
 }
 
 /** Mutable for one reason: a port asked for as 0 is known only once it is bound. */

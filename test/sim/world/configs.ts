@@ -3,6 +3,7 @@ import { masterOptions, pingsOf } from '../../../apps/master/src/master-options.
 import type { MasterConfig } from '../../../apps/master/src/master-ports.js';
 import { apiOptions } from '../../../apps/paas-api/src/api-options.js';
 import type { PaasConfig } from '../../../apps/paas-api/src/paas-api.js';
+import { MAX_VERSIONS_PER_APP } from '../../../apps/paas-api/src/store/paas-store.js';
 
 export const MASTER_CONFIG: MasterConfig = {
   hostname: 'master',
@@ -15,6 +16,9 @@ export const MASTER_CONFIG: MasterConfig = {
   offerTimeoutMs: masterOptions.offerTimeoutMs.default,
   extensions: true,
 };
+
+/** How much of the past paas-api keeps. */
+export const RETENTION = { events: apiOptions.keepEvents.default, deployments: apiOptions.keepDeployments.default, versionsPerApp: MAX_VERSIONS_PER_APP };
 
 export const PAAS_CONFIG: PaasConfig = {
   address: 'paas:8080',

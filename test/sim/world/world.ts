@@ -20,6 +20,7 @@ import { LogBook } from './log-book.js';
 import { printWorld } from './print-world.js';
 import { Witnesses } from './sim-event.js';
 import { MASTER_CONFIG, PAAS_CONFIG } from './configs.js';
+import { withRetention } from './with-retention.js';
 import { judgeFromNow } from '../invariants.js';
 import type { Judge } from '../invariants/judge.js';
 import { rowsBefore } from './rows-before.js';
@@ -257,7 +258,7 @@ export class World {
   private createApi(): ApiProcess {
     const process = this.process('paas-api');
     const transport = this.network.transport(process.name);
-    const store = createMemoryPaasStore(this.paasDatabase);
+    const store = withRetention(process, createMemoryPaasStore(this.paasDatabase));
     if (this.breaksNextStart.delete('paas-api')) store.breakNext('load');
     const raw = createPaasApi({
       ...process.world(),

@@ -241,8 +241,9 @@ function namedVersions(database: MemoryPaasDatabase): ReadonlySet<string> {
 function forgetVersions(database: MemoryPaasDatabase, id: AppId, isOld: (version: number) => boolean): number {
   const versions = database.versions.get(id);
   if (!versions) return 0;
-  const named = namedVersions(database);
-  const old = [...versions.keys()].filter((version) => isOld(version) && !named.has(`${id} ${version}`));
+  const candidates = [...versions.keys()].filter(isOld);
+  const named = candidates.length === 0 ? null : namedVersions(database);
+  const old = candidates.filter((version) => named?.has(`${id} ${version}`) !== true);
   for (const version of old) versions.delete(version);
   if (versions.size === 0) database.versions.delete(id);
   return old.length;
