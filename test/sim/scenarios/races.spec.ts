@@ -10,6 +10,7 @@ import { CHECKED, commands, copies, expectRight, isLaunch, killingAt, makeSick, 
 import { Tide } from './tide.js';
 
 const upgradeStrategy = (minimumHealthCapacity: number, maximumOverCapacity: number) => ({ upgradeStrategy: { minimumHealthCapacity, maximumOverCapacity } });
+const READY = [{ name: 'ready', protocol: 'HTTP', path: '/', portName: 'http', intervalSeconds: 2, timeoutSeconds: 1 }];
 const kinds = (world: World): string[] => [...world.paasDatabase.instances.values()].map(({ condition }) => condition.kind).sort();
 const until = (world: World, kind: string) => world.clock.until(`one is ${kind}`, () => kinds(world).includes(kind));
 
@@ -163,7 +164,6 @@ describe('two fail-overs within one deployment', () => {
 });
 
 describe('readiness that is pending when the leader changes', () => {
-  const READY = [{ name: 'ready', protocol: 'HTTP', path: '/', portName: 'http', intervalSeconds: 2, timeoutSeconds: 1 }];
   it.each([true, false])('(it becomes ready while nobody leads: %s) is waited for, and learnt', async (isMeanwhile) => {
     const world = await World.start(608);
     await world.put(WEB, { cmd: 'run v1', portDefinitions: CHECKED.portDefinitions, readinessChecks: READY, ...upgradeStrategy(1, 0) });
@@ -219,6 +219,23 @@ describe('a roll-back by itself', () => {
       await expectRight(world, copies(2, 'run v1'));
       expect([...world.paasDatabase.deployments.values()].filter(({ rollbackOf }) => rollbackOf !== null)).toHaveLength(1);
     }
+  });
+
+  // Seed 770000: the target that was given up was planned once more, and took the old instance, which had just become right again, for a surplus.
+  it('keeps the instance that it goes back to, though the new one is healthy as well', async () => {
+    const world = await World.start(612);
+    await world.put(WEB, {
+      cmd: 'run v1',
+      portDefinitions: CHECKED.portDefinitions,
+      readinessChecks: READY,
+      progressDeadlineSeconds: 30,
+      rollbackWhenStuck: true,
+    });
+    await expectRight(world, ['run v1']);
+    const before = taskIds(world);
+    await world.put(WEB, { cmd: 'run unhealthy v2' });
+    await expectRight(world, ['run v1']);
+    expect(taskIds(world)).toEqual(before);
   });
 
   /** The same seed gives the same moment. */

@@ -84,6 +84,8 @@ export class ReconcileLoop {
       for (const id of isLast ? pending : first) this.planOne(draft, id);
       // What has a new target is planned at once: its old plan says nothing about it.
       const again = this.moveDeployments(draft, new Set(pending));
+      // A roll-back may have been decided just now: its step, too, begins before any plan.
+      if (again.length > 0) this.beginSteps(draft);
       pending = isLast ? again : [...new Set([...again, ...pending.filter((id) => awaiting.has(id))])];
     }
   }
