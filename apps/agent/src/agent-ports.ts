@@ -182,6 +182,8 @@ export interface Probe {
     readonly user: string | null;
     /** What its task asked for beyond limits. */
     readonly isolation: Pick<LaunchSpec, 'security' | 'namespaces' | 'privateTmp'>;
+    /** Its task's limit of open files; absent: as the agent has. */
+    readonly nofile?: number;
     readonly timeoutMs: number;
     /** In whose groups it runs, bounded as the task is and gone with it. */
     readonly taskId: TaskId;

@@ -20,6 +20,7 @@ import { portsHook } from './tasks/hooks/ports.hook.js';
 import { readinessHook } from './tasks/hooks/readiness.hook.js';
 import { sandboxHook } from './tasks/hooks/sandbox.hook.js';
 import { DiskGuard } from './tasks/disk-guard.js';
+import { entranceOf, type Entrance } from './tasks/enter-task.js';
 import type { LiveTask } from './tasks/live-task.js';
 import { recoverTasks } from './tasks/recover-tasks.js';
 import { Slots } from './tasks/slots.js';
@@ -52,6 +53,8 @@ export interface Agent {
   tasks(): readonly TaskRecord[];
   /** Null: it is not here, or its end is acknowledged. */
   task(taskId: TaskId): TaskRecord | null;
+  /** How a command gets into a task. */
+  entrance(taskId: TaskId): Entrance;
   view(): AgentView;
   /** What tasks use and have used. */
   readonly sampler: Pick<TaskSampler, 'look' | 'history'>;
@@ -170,6 +173,7 @@ export function createAgent(ports: AgentPorts): Agent {
     endTasks: (graceMs) => runner.endAll(graceMs),
     tasks: () => table.all().map((task) => task.record),
     task: (id) => table.get(id)?.record ?? null,
+    entrance: (taskId) => entranceOf(table.get(taskId), config, identity.agentId),
     sizes: () => ({ tasks: table.size, statusesInFlight: outbox.size, killTimers: runner.killer.size, histories: sampler.size }),
     sampler,
     view: () => ({ agentId: identity.agentId, registered: link.isRegistered, masterEpoch: identity.masterEpoch, damaged }),

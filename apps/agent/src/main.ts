@@ -18,6 +18,7 @@ import { createAgent } from './create-agent.js';
 import { systemProbe } from './health/system-probe.js';
 import { agentMetrics } from './http/agent-metrics.js';
 import { createAgentServer, OPEN_PATHS } from './http/agent-server.js';
+import { openExecSessions } from './http/exec-sessions.js';
 import { systemHostPorts } from './host-ports.js';
 import { webSocketConnector } from './link/websocket-connector.js';
 import { bootId, machineResources } from './machine.js';
@@ -61,8 +62,9 @@ async function main(): Promise<RunningService> {
   let isRecovered = false;
   // The port is bound before the registration names it; requests wait in the kernel until the handler is there.
   const metrics = agentMetrics(() => agent, log);
+  const policy = { allowedHosts: [options.hostname ?? '', advertised(options)].filter((host) => host !== ''), tokens, contentTypes: [], openPaths: OPEN_PATHS };
   const server = createAgentServer({
-    policy: { allowedHosts: [options.hostname ?? '', advertised(options)].filter((host) => host !== ''), tokens, contentTypes: [], openPaths: OPEN_PATHS },
+    policy,
     log,
     tasks: () => agent.tasks(),
     view: () => agent.view(),
@@ -79,6 +81,7 @@ async function main(): Promise<RunningService> {
     },
     metrics,
   });
+  const execSessions = openExecSessions(server, { policy, log, runtime, entrance: (taskId) => agent.entrance(taskId) });
   const port = await listen(server, options.port, options.bind);
   const ports: AgentPorts = {
     ...systemWorld(log),
@@ -111,6 +114,7 @@ async function main(): Promise<RunningService> {
   return {
     stop: async () => {
       housekeeping.stop();
+      execSessions.close();
       await agent.stop();
       runtime.close();
       lock.release();

@@ -34,6 +34,11 @@ export interface CgroupDriver {
   create(group: string, limits: TaskLimits): void;
   /** A process that writes `0` to each of these is inside. */
   joinFiles(group: string): readonly string[];
+  /**
+   * Makes a group `name` below, bounded by the one above alone: a place to tell some of its processes from the others. A process that
+   * writes `0` to each of the files is in it.
+   */
+  createBelow(group: string, name: string): readonly string[];
   /** `cgroup.procs` of the group that this process is in (of one hierarchy); null when it cannot be told. */
   ownProcs(): string | null;
   /** Every process in the group or below it; empty when there is no such group. */

@@ -115,6 +115,11 @@ export function cgroupV1(mounts: V1Mounts): CgroupDriver {
       for (const each of resizeWritesV1(limits, now)) writeGroupFile(directory(each, group), each);
     },
     joinFiles: (group) => roots.map((root) => join(root, group, 'cgroup.procs')),
+    createBelow(group, name) {
+      // Only where it is killed: in an older kernel's other hierarchies a group below is not bounded by the one above.
+      mkdirSync(join(mounts.freezer, group, name));
+      return roots.map((root) => join(root, group, root === mounts.freezer ? name : '', 'cgroup.procs'));
+    },
     ownProcs() {
       const own = ownGroup('freezer');
       return own === null ? null : join(mounts.freezer, own, 'cgroup.procs');

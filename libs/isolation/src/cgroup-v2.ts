@@ -97,6 +97,11 @@ export function cgroupV2(root: string): CgroupDriver {
       for (const each of resizeWritesV2(limits)) writeGroupFile(join(root, group), each);
     },
     joinFiles: (group) => [join(root, group, 'cgroup.procs')],
+    createBelow(group, name) {
+      // It is handed no controllers, which the group above could not do with processes of its own.
+      mkdirSync(join(root, group, name));
+      return [join(root, group, name, 'cgroup.procs')];
+    },
     ownProcs() {
       const own = ownGroup('');
       return own === null ? null : join(root, own, 'cgroup.procs');

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import type { Log, TaskId } from '@ekiden/model';
 import { abilitiesOf } from './abilities.js';
 import { type CgroupDriver, hasCode } from './cgroup-driver.js';
+import { createEntries } from './entries.js';
 import { exitLost, exitOfStatus } from './exit-status.js';
 import { createForker } from './forker.js';
 import { judgeLeftOver } from './judge-left-over.js';
@@ -26,7 +27,7 @@ import { createReaper } from './reaper.js';
 import { reasonOf } from './reason-of.js';
 import { refuseWants } from './refuse-launch.js';
 import { JOURNAL_FILE, LAUNCH_FILE, claimJournal, readJournal, readLaunchBoot, refusalIn } from './run-journal.js';
-import type { LaunchLimits, LaunchResult, LaunchSpec, Recovered, ResizeResult, TaskExit, TaskRuntime } from './runtime.js';
+import type { ExecSpec, LaunchLimits, LaunchResult, LaunchSpec, Recovered, ResizeResult, TaskExit, TaskProcess, TaskRuntime } from './runtime.js';
 import { groupsByCgroup, groupsByProcess } from './task-groups.js';
 import { type SecurityDefaults, SAFE_DEFAULTS } from './task-security.js';
 import { type Tracked, type TrackedState, newTracked, running } from './tracked-task.js';
@@ -85,6 +86,7 @@ export function createRuntime(options: RuntimeOptions): SupervisedRuntime {
   const listeners = new Map<TaskId, (exit: TaskExit) => void>();
   const reap = createReaper<Tracked>(groups, log, emptied);
   const removals = new Map<TaskId, number>();
+  const entries = createEntries(groups, tools, log);
   const forker = createForker(tools.shell, log, () => {
     for (const task of tasks.values()) if (task.state.kind === 'launching') giveUp(task, 'the process that forks tasks died');
   });
@@ -216,13 +218,18 @@ export function createRuntime(options: RuntimeOptions): SupervisedRuntime {
   function end(task: Tracked, status: number | null, lost: string): void {
     task.watcher?.close();
     task.state = { kind: 'ending', status, lost };
+    void entries.end(task.taskId);
     reap(task);
   }
 
   /** Nobody of it is left. One that was killed while it ran is over once its journal says so, with another round then. */
   function emptied(task: Tracked, killed: number): void {
     task.killed = Math.max(task.killed, killed);
-    if (task.state.kind === 'ending') finish(task, task.state);
+    if (task.state.kind !== 'ending') return;
+    // Without control groups, what has entered is not seen as the task's.
+    const left = entries.end(task.taskId);
+    if (left === null) finish(task, task.state);
+    else void left.then(() => reap(task));
   }
 
   function finish(task: Tracked, { status, lost }: Extract<TrackedState, { kind: 'ending' }>): void {
@@ -340,6 +347,13 @@ export function createRuntime(options: RuntimeOptions): SupervisedRuntime {
     }
   }
 
+  async function exec(spec: ExecSpec): Promise<TaskProcess> {
+    const task = tasks.get(spec.taskId);
+    const plan = await prepareEntry(spec, task?.main == null ? null : { runDir: task.runDir, mainPid: task.main.pid }, machine);
+    if (task?.state.kind !== 'running') throw new Error('the task does not run');
+    return entries.start(spec, plan);
+  }
+
   async function forget(taskId: TaskId, runDir: string): Promise<void> {
     const task = tasks.get(taskId);
     if (task !== undefined && task.state.kind !== 'ended') throw new Error(`the task "${taskId}" is still ${task.state.kind}: forget it after its end`);
@@ -359,16 +373,17 @@ export function createRuntime(options: RuntimeOptions): SupervisedRuntime {
     onExit,
     terminate: (taskId) => terminate(taskId),
     kill,
-    enter(spec) {
-      const task = tasks.get(spec.taskId);
-      return prepareEntry(spec, task?.main == null ? null : { runDir: task.runDir, mainPid: task.main.pid }, machine);
-    },
+    exec,
     joinFiles: (taskId) => groups.joinFiles(taskId),
     stats: (taskIds) => groups.statistics(taskIds.flatMap((taskId) => running(tasks.get(taskId)))),
     forget,
-    sweep: (known) => Promise.resolve(groups.sweep(new Set([...known, ...tasks.keys()]))),
+    sweep(known) {
+      const all = new Set([...known, ...tasks.keys()]);
+      return Promise.resolve(entries.endLeft(all) + groups.sweep(all));
+    },
     close() {
       clearInterval(poll);
+      entries.close();
       forker.close();
       for (const task of tasks.values()) task.watcher?.close();
       // Of tasks that have ended nothing is asked any more, though nobody may have acknowledged it yet.

@@ -1,16 +1,14 @@
 /**
- * How another process gets into a running task (a health check, a shell): with the task's rights, its environment and its view.
+ * How another process gets into a running task (a health check, an operator's command): with the task's rights and its view.
  *
- *   nsenter (where it has namespaces) ─► setpriv ─► env ─► the command
+ *   nsenter (where it has namespaces) ─► setsid (for a terminal) ─► bwrap (its filter) ─► setpriv ─► the command
  *
- * It joins the control groups before (`joinFiles`), and is started as we are: setpriv makes it the task's user. A filter of system
- * calls is not laid on it: it is ours, not the task's, until the command runs, and bwrap could not follow into the namespaces.
+ * It is in the control groups by then, and started as we are: setpriv makes it the task's user. A shell that sees only its own
+ * processes can control jobs only in a session that began in there, so the terminal is taken over (`setsid --ctty`).
  */
-import { rightsWords } from './launch-chain.js';
+import { rightsWords, seccompWords } from './launch-chain.js';
 import type { LaunchTools } from './launch-tools.js';
-import { splitEnvironment } from './plan-launch.js';
 import { readProcFile } from './proc.js';
-import type { EnteredTask } from './runtime.js';
 import type { TaskSecurity } from './task-security.js';
 import type { ResolvedUser } from './users.js';
 
@@ -18,16 +16,20 @@ export interface TaskToEnter {
   readonly tools: LaunchTools;
   readonly security: TaskSecurity;
   readonly user: ResolvedUser | null;
-  readonly env: Readonly<Record<string, string>>;
   readonly sandbox: string;
   /** Its first process. */
   readonly mainPid: number;
+  readonly hasTerminal: boolean;
 }
 
-/** Throws when the task is gone, or a program is missing. */
-export function enterTask({ tools, security, user, env, sandbox, mainPid }: TaskToEnter): EnteredTask {
-  const { early, words } = splitEnvironment(env, tools.env);
-  return { env: early, words: [...viewWords(security, tools, sandbox, mainPid), ...rightsWords({ tools, security, user }), ...words] };
+/** What stands before the command. Throws when the task is gone, or a program is missing. */
+export function enterWords({ tools, security, user, sandbox, mainPid, hasTerminal }: TaskToEnter): readonly string[] {
+  return [
+    ...viewWords(security, tools, sandbox, mainPid),
+    ...(hasTerminal && security.namespaces.includes('pid') ? [tools.setsid, '--ctty', '--'] : []),
+    ...(security.hasSeccomp ? seccompWords(tools, hasTerminal ? 'TERM,INT,QUIT' : 'TERM') : []),
+    ...rightsWords({ tools, security, user }),
+  ];
 }
 
 function viewWords({ namespaces, privateTmp }: TaskSecurity, tools: LaunchTools, sandbox: string, mainPid: number): readonly string[] {
@@ -42,6 +44,6 @@ function viewWords({ namespaces, privateTmp }: TaskSecurity, tools: LaunchTools,
   if (tools.nsenter === null) throw new Error('a process can enter its namespaces only with the program `nsenter`: install the package util-linux');
   // `unshare --pid` stays outside of what it made: inside is its child.
   const target = hasPid ? Number.parseInt(readProcFile(`/proc/${mainPid}/task/${mainPid}/children`) ?? '', 10) : mainPid;
-  if (!(target > 0)) throw new Error('the task has ended');
+  if (!(target > 0)) throw new Error('the task has only just begun, or has ended');
   return [tools.nsenter, `--target=${target}`, ...options, '--', tools.env, `--chdir=${sandbox}`, '--'];
 }

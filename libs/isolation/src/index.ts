@@ -11,7 +11,6 @@ export { readLog, MAX_LOG_READ_BYTES, type LogChunk } from './log-reading.js';
 export { LOG_NAMES, type LogName } from './log-ledger.js';
 export type { ContainerMachine } from './oci/container-launcher.js';
 export { CONTAINER_SANDBOX, type ContainerSpec, type HostVolume, type ImageConfig, type UnpackedImage } from './oci/container-spec.js';
-export { descendantsOf } from './descendants.js';
 export { containerLayer } from './oci/plan-container.js';
 export { containerEnv, containerWords, type ContainerCommand, type ContainerKind } from './oci/image-config.js';
 export { probeContainers, type ImageTools, type ProbedContainers } from './oci/probe-containers.js';

@@ -43,7 +43,7 @@ export function chainWords(chain: Chain): readonly string[] {
     ...unshareWords(security, tools),
     ...(security.privateTmp ? tmpWords(chain) : []),
     ...(security.namespaces.includes('pid') ? [tools.tini ?? 'tini', '--'] : []),
-    ...(security.hasSeccomp ? seccompWords(tools) : []),
+    ...(security.hasSeccomp ? seccompWords(tools, 'TERM') : []),
     ...rightsWords(chain),
   ];
 }
@@ -82,9 +82,10 @@ function tmpWords({ tools, sandbox }: Chain): readonly string[] {
   return [tools.shell, '-c', mountScript(tools.mount ?? 'mount'), 'private-tmp', isHidden ? sandbox : ''];
 }
 
-const seccompWords = (tools: LaunchTools): readonly string[] => [
+/** `ignored`: signals that bwrap, a parent that stays, must not die of; the command gets them. */
+export const seccompWords = (tools: LaunchTools, ignored: string): readonly string[] => [
   tools.env,
-  '--ignore-signal=TERM',
+  `--ignore-signal=${ignored}`,
   tools.bwrap ?? 'bwrap',
   '--dev-bind',
   '/',
@@ -93,6 +94,6 @@ const seccompWords = (tools: LaunchTools): readonly string[] => [
   String(SECCOMP_FD),
   '--',
   tools.env,
-  '--default-signal=TERM',
+  `--default-signal=${ignored}`,
   '--',
 ];

@@ -17,6 +17,10 @@ export interface LaunchTools {
   readonly nsenter: string | null;
   readonly tini: string | null;
   readonly bwrap: string | null;
+  /** What a terminal needs, and `cat` for all that enters. */
+  readonly script: string | null;
+  readonly stty: string | null;
+  readonly cat: string | null;
 }
 
 const DIRECTORIES = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin'];
@@ -37,6 +41,9 @@ export function findLaunchTools(shell = '/bin/sh'): LaunchTools {
     nsenter: findTool('nsenter'),
     tini: findTool('tini'),
     bwrap: findTool('bwrap'),
+    script: findTool('script'),
+    stty: findTool('stty'),
+    cat: findTool('cat'),
   };
 }
 

@@ -16,6 +16,9 @@ const tools = {
   nsenter: '/usr/bin/nsenter',
   tini: '/usr/bin/tini',
   bwrap: '/usr/bin/bwrap',
+  script: '/usr/bin/script',
+  stty: '/bin/stty',
+  cat: '/bin/cat',
 };
 const NOTHING: TaskSecurity = { capabilities: 'all', noNewPrivs: false, hasSeccomp: false, namespaces: [], privateTmp: false };
 const aSpec = (line: string, env: Record<string, string> = { PATH: '/bin' }): LaunchSpec => ({
@@ -43,6 +46,7 @@ describe('a launch file', () => {
     );
     expect(text.split('\n').filter((line) => !line.startsWith('why='))).toEqual([
       '# ekiden-run 1 b-1',
+      '# rights {"capabilities":"all","noNewPrivs":false,"hasSeccomp":false,"namespaces":[],"privateTmp":false}',
       "cd '/s' || exit 126",
       'exec >>stdout 2>>stderr',
       "printf 0 >'/g/cpu/cgroup.procs' || exit 126",

@@ -9,6 +9,7 @@
 import { SECCOMP_FD, chainWords } from './launch-chain.js';
 import type { LaunchTools } from './launch-tools.js';
 import { SECCOMP_FILE } from './run-journal.js';
+import { rightsLine } from './kept-rights.js';
 import type { LaunchSpec } from './runtime.js';
 import type { TaskSecurity } from './task-security.js';
 
@@ -128,8 +129,11 @@ export function planLaunch(spec: LaunchSpec, around: LaunchSurroundings, securit
     ...lateEnvironment(env, tools.env),
     ...commandWords(spec, tools.shell),
   ];
+  const [version = '', ...opening] = openingLines(spec, around);
   return [
-    ...openingLines(spec, around),
+    version,
+    rightsLine(security),
+    ...opening,
     `why='its run directory cannot be written'`,
     `printf 'pid %s\\n' "$stat" >>"$d/run" || exit 126`,
     `trap - EXIT`,

@@ -3,9 +3,15 @@
  *
  * Several tasks share one look. Who cannot be killed (a stuck disk) is tried again for as long as it lives, and named once in the log.
  */
-import type { Log } from '@ekiden/model';
+import type { Log, TaskId } from '@ekiden/model';
 import { reasonOf } from './reason-of.js';
-import type { Member, TaskGroups } from './task-groups.js';
+import type { Member } from './task-groups.js';
+
+/** `TaskGroups`, or what holds other processes together. */
+export interface Reapable<Task> {
+  remaining(tasks: readonly Task[]): ReadonlyMap<TaskId, readonly number[]>;
+  kill(task: Task, remaining: readonly number[]): void;
+}
 
 /** The pause between rounds doubles from the first to the longest. */
 const FIRST_REAP_PAUSE_MS = 2;
@@ -20,7 +26,11 @@ interface Reaping {
 }
 
 /** `emptied`: nobody is left; `killed` is how many were when the killing began. Answers how to begin it; repeating it is harmless. */
-export function createReaper<Task extends Member>(groups: TaskGroups, log: Log, emptied: (task: Task, killed: number) => void): (task: Task) => void {
+export function createReaper<Task extends Pick<Member, 'taskId'>>(
+  groups: Reapable<Task>,
+  log: Log,
+  emptied: (task: Task, killed: number) => void,
+): (task: Task) => void {
   const reaping = new Map<Task, Reaping>();
 
   function killRound(task: Task, left: readonly number[], state: Reaping): void {

@@ -5,6 +5,7 @@
  * supervisor writes down how it ended. A runtime never weakens what was asked: it refuses with the reason.
  * The simulator has its own implementation of this port.
  */
+import type { Readable, Writable } from 'node:stream';
 import type { TaskId } from '@ekiden/model';
 import type { ContainerSpec } from './oci/container-spec.js';
 import type { TaskStatistics } from './task-statistics.js';
@@ -109,10 +110,43 @@ export type Recovered =
 
 export type LaunchResult = { readonly kind: 'started'; readonly pid: number } | { readonly kind: 'failed'; readonly reason: string };
 
-/** Started as the agent is, with this environment and with these words before its command, a process has the task's rights and view. */
-export interface EnteredTask {
-  readonly env: Readonly<Record<string, string>>;
-  readonly words: readonly string[];
+/** A command inside a running task: with its user, rights, environment, working directory, view of the machine and limits. */
+export interface ExecSpec extends Pick<LaunchSpec, 'taskId' | 'sandbox' | 'env' | 'user' | 'security' | 'namespaces' | 'privateTmp'> {
+  readonly argv: readonly string[];
+  /** As the task has it. */
+  readonly nofile?: number;
+  /** `pipes`: three of them. `none`: no input, and what it prints is dropped. */
+  readonly io: 'pipes' | 'none' | TerminalOptions;
+}
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface TerminalOptions extends TerminalSize {
+  /** TERM: what its screen understands. */
+  readonly type: string;
+}
+
+export interface TaskProcess {
+  /** With a terminal, what is written here has been typed. Null without. */
+  readonly input: Writable | null;
+  /** With a terminal, all that it prints. Each stream says `close` once it has been read to its end. */
+  readonly output: Readable | null;
+  readonly errors: Readable | null;
+  /** The newest size wins; nothing happens without a terminal. */
+  resize(size: TerminalSize): void;
+  /** SIGKILL to it and whatever it has started. Harmless when it is over. */
+  kill(): void;
+  /** Resolves when it has ended and nothing that it has started is left; what it has printed may still wait to be read. Rejects never. */
+  readonly ended: Promise<ProcessEnd>;
+}
+
+export interface ProcessEnd {
+  /** Null when a signal ended it. With a terminal, a signal is 128 and its number, as shells say it. */
+  readonly code: number | null;
+  readonly signal: string | null;
 }
 
 export type ResizeResult = { readonly kind: 'resized' } | { readonly kind: 'refused'; readonly reason: string };
@@ -135,12 +169,15 @@ export interface TaskRuntime {
   terminate(taskId: TaskId): void;
   /** SIGKILL to the whole group, until nothing is left. */
   kill(taskId: TaskId): void;
-  /** A process that has its pid written into each of these is in the task's groups (its health checks); none where there are no groups. */
+  /** A process that has its pid written into each of these is in the task's groups; none where there are no groups. */
   joinFiles?(taskId: TaskId): readonly string[];
   /** What each of these tasks has used so far; those that do not run are left out. A few small reads a task, no process. */
   stats(taskIds: readonly TaskId[]): ReadonlyMap<TaskId, TaskStatistics>;
-  /** How another process (a health check) runs as the task does; it joins `joinFiles` first. Rejects with the reason. Absent: as `LaunchSpec.user` alone. */
-  enter?(spec: Omit<LaunchSpec, 'runDir' | 'command' | 'limits'>): Promise<EnteredTask>;
+  /**
+   * Runs a command in a running task: an operator's (exec), or its health check. It ends with its task at the latest. Rejects with the
+   * reason when it cannot be started. Absent: nothing can be run here (a simulated machine).
+   */
+  exec?(spec: ExecSpec): Promise<TaskProcess>;
   /** After the end is recorded and acknowledged: removes cgroups and the run directory. */
   forget(taskId: TaskId, runDir: string): Promise<void>;
   /** Processes in our groups that belong to no task of `known`: killed. Answers how many. */

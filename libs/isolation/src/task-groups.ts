@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import type { Log, TaskId } from '@ekiden/model';
 import { type CgroupDriver, type TaskLimits, groupName, instanceGroup } from './cgroup-driver.js';
+import { type EntryGroup, endLeftGroups, endLeftProcesses, entryByCgroup, entryByProcess } from './entry-groups.js';
 import { adoptedProcesses } from './orphans.js';
 import { type ProcessRef, type ProcessStat, isAlive, listProcesses, readEnviron, readStat, signalProcess } from './proc.js';
 import { statisticsOfProcesses } from './process-statistics.js';
@@ -29,6 +30,10 @@ export interface TaskGroups {
   prepare(taskId: TaskId, limits: TaskLimits): readonly string[];
   /** Those files again, while the task lives. */
   joinFiles(taskId: TaskId): readonly string[];
+  /** A place of its own for a process that enters the task. Throws when the task is gone. */
+  openEntry(taskId: TaskId, name: string): EntryGroup;
+  /** Kills what an agent before this one has left of its entries into these tasks; answers how many processes. */
+  endLeftEntries(known: ReadonlySet<TaskId>, isOurs: (name: string) => boolean): number;
   /** A `prepare` will come soon. */
   expect(): void;
   /** What a task's environment must have for us to find it. */
@@ -66,6 +71,8 @@ export function groupsByCgroup(driver: CgroupDriver, instance: string, log: Log)
       return driver.joinFiles(groupOf(taskId));
     },
     joinFiles: (taskId) => driver.joinFiles(groupOf(taskId)),
+    openEntry: (taskId, name) => entryByCgroup(driver, groupOf(taskId), name),
+    endLeftEntries: (known, isOurs) => endLeftGroups(driver, [...known].map(groupOf), isOurs),
     expect: createJoinWarmer(
       () => driver.ownProcs(),
       (why) => log.debug('joins-not-warmed', { why }),
@@ -120,11 +127,14 @@ export function groupsByCgroup(driver: CgroupDriver, instance: string, log: Log)
 
 export function groupsByProcess(instance: string): TaskGroups {
   instanceGroup(instance);
+  const markers = (taskId: TaskId): Readonly<Record<string, string>> => ({ EKIDEN_TASK_ID: taskId, EKIDEN_INSTANCE: instance });
   return {
     prepare: () => [],
     expect: () => undefined,
     joinFiles: () => [],
-    markers: (taskId) => ({ EKIDEN_TASK_ID: taskId, EKIDEN_INSTANCE: instance }),
+    openEntry: (taskId, name) => entryByProcess(instance, name, markers(taskId)),
+    endLeftEntries: (_, isOurs) => endLeftProcesses(instance, isOurs),
+    markers,
     remaining: (tasks) => (nobodyIsLeft(tasks) ? new Map() : findMembers(tasks, listProcesses(), readEnviron)),
     kill({ main }, remaining) {
       // The group first: at once, and with whoever was forked since the look.

@@ -32,6 +32,8 @@ export interface RealTasks {
   readonly runtime: SupervisedRuntime;
   /** Another agent of the same instance, as after a restart, perhaps with the other runtime; the former is let go of. */
   restart(as?: 'process' | 'cgroup'): SupervisedRuntime;
+  /** One more, while the present one lives on: as if that had been killed. */
+  another(): SupervisedRuntime;
   spec(line: string, changes?: SpecChanges): LaunchSpec;
   /** Launches and fails the test when that fails. */
   start(spec: LaunchSpec): Promise<number>;
@@ -64,6 +66,7 @@ export function realTasks(kind: 'process' | 'cgroup', driver: CgroupDriver | nul
       runtime = open(as);
       return runtime;
     },
+    another: () => open(),
     spec(line, changes = {}) {
       const id = taskId(`${instance}.${specs.length}`);
       const sandbox = join(dir, `sandbox-${specs.length}`);

@@ -108,6 +108,7 @@ function runProbe(task: LiveTask, check: HealthCheck, ports: ProbePorts, stop: A
         env: envOf(task, ports),
         user: task.plan.user,
         isolation: task.plan.isolation,
+        ...(task.plan.limits.nofile === undefined ? {} : { nofile: task.plan.limits.nofile }),
         timeoutMs,
         taskId: task.taskId,
         stop,

@@ -1,13 +1,10 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import type { ExecSpec, ProcessEnd } from '@ekiden/isolation';
 import { taskId } from '@ekiden/model';
-import { systemProbe } from './system-probe.js';
+import { systemProbe, type TaskEntrance } from './system-probe.js';
 
-const probe = systemProbe({ joinFiles: () => groups });
-let groups: readonly string[] = [];
+const probe = systemProbe({});
 let server: Server;
 let port: number;
 
@@ -51,43 +48,55 @@ it('tcp: a connection is enough', async () => {
 });
 
 describe('command', () => {
-  let sandbox: string;
-  beforeEach(() => (sandbox = mkdtempSync(join(tmpdir(), 'ekiden-probe-'))));
-  afterEach(() => rmSync(sandbox, { recursive: true, force: true }));
-  const command = (line: string, timeoutMs = 5000, stop = new AbortController().signal): ReturnType<typeof probe.command> =>
-    probe.command({ line, sandbox, env: { PATH: '/usr/bin:/bin', WORD: 'x' }, user: null, isolation: {}, timeoutMs, taskId: taskId('t1'), stop });
+  /** Ends as `end` says; killed: as SIGKILL ends it. */
+  const entrance = (end: ProcessEnd | 'never'): TaskEntrance & { readonly asked: ExecSpec[] } => {
+    const asked: ExecSpec[] = [];
+    return {
+      asked,
+      exec: (spec) => {
+        asked.push(spec);
+        let kill = (): void => undefined;
+        const ended = new Promise<ProcessEnd>((resolve) => {
+          kill = () => resolve({ code: null, signal: 'SIGKILL' });
+          if (end !== 'never') resolve(end);
+        });
+        return Promise.resolve({ input: null, output: null, errors: null, resize: () => undefined, kill, ended });
+      },
+    };
+  };
+  const command = (into: TaskEntrance, timeoutMs = 60_000, stop = new AbortController().signal): ReturnType<typeof probe.command> =>
+    systemProbe(into).command({
+      line: 'check',
+      sandbox: '/s',
+      env: { A: 'b' },
+      user: 'web',
+      isolation: { privateTmp: true },
+      nofile: 9,
+      timeoutMs,
+      taskId: taskId('t1'),
+      stop,
+    });
 
-  it('runs in the sandbox with the environment of the task', async () => {
-    expect(await command('test "$WORD" = x && touch here')).toMatchObject({ ok: true });
-    expect(existsSync(join(sandbox, 'here'))).toBe(true);
-    expect(await command('exit 3')).toMatchObject({ ok: false, cause: 'exit status 3' });
+  it('runs in its task, as the task runs', async () => {
+    const into = entrance({ code: 0, signal: null });
+    expect(await command(into)).toMatchObject({ ok: true, cause: null });
+    expect(into.asked).toEqual([
+      { taskId: 't1', sandbox: '/s', env: { A: 'b' }, user: 'web', privateTmp: true, nofile: 9, argv: ['/bin/sh', '-c', 'check'], io: 'none' },
+    ]);
   });
 
-  it('is in the groups of its task before it runs anything, and does not run when they are gone', async () => {
-    groups = [join(sandbox, 'procs')];
-    try {
-      writeFileSync(join(sandbox, 'procs'), '');
-      expect(await command('test "$(cat procs)" = $$ && ! read -r input')).toMatchObject({ ok: true });
-      groups = [join(sandbox, 'gone', 'procs')];
-      expect((await command('touch ran')).cause).toContain('could not enter the groups');
-      expect(existsSync(join(sandbox, 'ran'))).toBe(false);
-    } finally {
-      groups = [];
-    }
+  it('says how it failed, and why it could not be run', async () => {
+    expect(await command(entrance({ code: 3, signal: null }))).toMatchObject({ ok: false, cause: 'exit status 3' });
+    expect(await command(entrance({ code: null, signal: 'SIGSEGV' }))).toMatchObject({ ok: false, cause: 'killed by SIGSEGV' });
+    expect(await command({ exec: () => Promise.reject(new Error('the task does not run')) })).toMatchObject({ ok: false, cause: 'the task does not run' });
+    expect(await command({})).toMatchObject({ ok: false });
   });
 
-  it('ends when its task is stopped', async () => {
+  it('is killed when time is up, and when its task is being stopped', async () => {
+    expect(await command(entrance('never'), 10)).toMatchObject({ ok: false, cause: 'timed out after 10 ms' });
     const stop = new AbortController();
-    const result = command('sleep 1000', 60_000, stop.signal);
-    setImmediate(() => stop.abort());
+    const result = command(entrance('never'), 60_000, stop.signal);
+    stop.abort();
     expect(await result).toMatchObject({ ok: false, cause: 'killed by SIGKILL' });
-  });
-
-  it.each(['', 'setsid '])('is killed with all that it started when time is up (%s)', async (apart) => {
-    expect(await command(`${apart}sleep 1000 & echo $! > pid; wait`, 200)).toMatchObject({ ok: false, cause: 'timed out after 200 ms' });
-    const pid = Number(readFileSync(join(sandbox, 'pid'), 'utf8'));
-    const isRunning = (): boolean => existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
-    while (isRunning()) await new Promise((resolve) => setImmediate(resolve));
-    expect(isRunning()).toBe(false);
   });
 });

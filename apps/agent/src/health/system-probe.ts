@@ -2,15 +2,13 @@
  * Probes as they really happen: one fresh connection each, closed afterwards.
  *
  * HTTP: certificates are not verified, redirects are not followed, 200 to 399 is success; of the body at most
- * `MAX_KEPT_BODY_BYTES` are read, and only when somebody wants them. A command runs in the control groups of its task, and in a
- * process group of its own, which is killed as a whole when time is up. May reject when it cannot even be begun.
+ * `MAX_KEPT_BODY_BYTES` are read, and only when somebody wants them. A command enters its task as an operator's does (exec), and is
+ * ended with all that it has started when time is up. May reject when it cannot even be begun.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
-import { descendantsOf, type EnteredTask, type TaskRuntime } from '@ekiden/isolation';
+import type { TaskProcess, TaskRuntime } from '@ekiden/isolation';
 import type { Probe, ProbeResult } from '../agent-ports.js';
 import { errorCode } from '../error-code.js';
 
@@ -18,8 +16,8 @@ export const MAX_KEPT_BODY_BYTES = 64 * 1024;
 
 const failed = (cause: string, response: ProbeResult['response'] = null): ProbeResult => ({ ok: false, cause, response });
 
-/** What of the runtime a command needs that runs where and as its task does. */
-export type TaskEntrance = Pick<TaskRuntime, 'joinFiles' | 'enter'>;
+/** What of the runtime a command needs: it runs where and as its task does. */
+export type TaskEntrance = Pick<TaskRuntime, 'exec'>;
 
 export const systemProbe = (entrance: TaskEntrance): Probe => ({
   http: probeHttp,
@@ -79,77 +77,33 @@ const probeTcp: Probe['tcp'] = (target) =>
     socket.on('error', (error) => finish(failed(causeOf(error))));
   });
 
-/** Waits for the word that it is inside before it runs anything of the task's. Until then it is as we are: nothing is looked up in the task's PATH. */
-const HELD = 'read -r _; exec "$@" </dev/null';
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Its groups are entered for it. Throws when they are gone: so is the task. */
-function release(child: ChildProcess, groups: readonly string[]): void {
-  child.stdin?.on('error', () => undefined); // it has ended already, as its exit tells
-  for (const group of groups) writeFileSync(group, String(child.pid));
-  child.stdin?.end('\n');
-}
-
-async function probeCommand(target: Parameters<Probe['command']>[0], { joinFiles, enter }: TaskEntrance): Promise<ProbeResult> {
-  const groups = joinFiles?.(target.taskId) ?? [];
-  let entered: EnteredTask = { env: target.env, words: [] };
+async function probeCommand(target: Parameters<Probe['command']>[0], { exec }: TaskEntrance): Promise<ProbeResult> {
+  const { taskId, sandbox, env, user, isolation, nofile, line, timeoutMs, stop } = target;
+  if (exec === undefined) return failed('this agent cannot run commands in tasks');
+  let command: TaskProcess | null = null;
+  let isOverdue = false;
+  // It may still be on its way in: then it ends as soon as it is there.
+  const timer = setTimeout(() => {
+    isOverdue = true;
+    command?.kill();
+  }, timeoutMs);
+  const end = (): void => command?.kill();
+  stop.addEventListener('abort', end);
   try {
-    if (enter !== undefined) entered = await enter({ ...target, ...target.isolation });
+    const limits = nofile === undefined ? {} : { nofile };
+    command = await exec({ taskId, sandbox, env, user, ...isolation, ...limits, argv: ['/bin/sh', '-c', line], io: 'none' });
+    if (isOverdue || stop.aborted) command.kill();
+    const { code, signal } = await command.ended;
+    if (isOverdue) return failed(`timed out after ${timeoutMs} ms`);
+    if (code === 0) return { ok: true, cause: null, response: null };
+    return failed(signal === null ? `exit status ${code}` : `killed by ${signal}`);
   } catch (error) {
-    return failed(error instanceof Error ? error.message : String(error));
-  }
-  return new Promise((resolve) => {
-    const child = spawn('/bin/sh', ['-c', HELD, 'sh', ...entered.words, '/bin/sh', '-c', target.line], {
-      cwd: target.sandbox,
-      env: { ...entered.env },
-      stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true,
-    });
-    let isOverdue = false;
-    const end = (): void => {
-      if (child.pid === undefined) return;
-      // What was brought into a container has left the group.
-      const below = descendantsOf(child.pid);
-      killGroup(child.pid);
-      for (const pid of below) killOne(pid);
-    };
-    const timer = setTimeout(() => {
-      isOverdue = true;
-      end();
-    }, target.timeoutMs);
-    target.stop.addEventListener('abort', end);
-    const over = (): void => {
-      clearTimeout(timer);
-      target.stop.removeEventListener('abort', end);
-    };
-    child.on('error', (error) => {
-      over();
-      resolve(failed(`the command could not be started: ${error.message}`));
-    });
-    child.on('exit', (code, signal) => {
-      over();
-      end(); // what it left in the background
-      if (isOverdue) resolve(failed(`timed out after ${target.timeoutMs} ms`));
-      else if (code === 0) resolve({ ok: true, cause: null, response: null });
-      else resolve(failed(signal === null ? `exit status ${code}` : `killed by ${signal}`));
-    });
-    if (child.pid === undefined) return; // the error says why
-    try {
-      release(child, groups);
-    } catch (error) {
-      end();
-      resolve(failed(`the command could not enter the groups of its task: ${error instanceof Error ? error.message : String(error)}`));
-    }
-  });
-}
-
-const killGroup = (pid: number): void => killOne(-pid);
-
-function killOne(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    const code = errorCode(error);
-    if (code !== 'ESRCH' && code !== 'EPERM') throw error; // gone already; or it has become another user's
+    return failed(wordsOf(error));
+  } finally {
+    clearTimeout(timer);
+    stop.removeEventListener('abort', end);
   }
 }
 

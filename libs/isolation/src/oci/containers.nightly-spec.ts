@@ -1,5 +1,4 @@
 /** Containers on the real kernel: what they see, what they may do, how they end, and that nothing of them is left. */
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -151,9 +150,12 @@ it('lets another process in, as its user, in its environment and no more powerfu
   const spec = world.spec('', inImage(['/bin/sleep', '1000'], { user: 'app' }));
   const pid = await world.start(spec);
   await until('its init to be there', () => initListens(spec.runDir, pid));
-  const { env, words } = (await world.runtime.enter?.(spec)) ?? { env: {}, words: [] };
-  const line = 'id -u; echo $HOME; grep -E "^(CapEff|Seccomp):" /proc/self/status; ps';
-  const said = execFileSync(words[0] ?? '', [...words.slice(1), '/bin/sh', '-c', line], { env: { ...env }, encoding: 'utf8' });
+  const line = 'id -u; echo $HOME; grep -E "^(CapEff|Seccomp):" /proc/self/status; ps; exit 3';
+  const entered = await world.runtime.exec?.({ ...spec, argv: ['/bin/sh', '-c', line], io: 'pipes' });
+  let said = '';
+  entered?.output?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  await new Promise((resolve) => entered?.output?.on('close', resolve));
+  expect(await entered?.ended).toMatchObject({ code: 3 });
   expect(said).toMatch(/^1234\n\/home\/app\nCapEff:\s+0+\nSeccomp:\s+2\n/);
   expect(said).toContain('/bin/sleep 1000');
 });
