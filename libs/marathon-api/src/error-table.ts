@@ -27,6 +27,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorEntry>> = {
   'agent-not-found': { status: 404, remedy: 'see `ekiden nodes` for the agents that are known' },
   'no-leader': { status: 404, remedy: 'wait until one of the processes leads: `ekiden up` restarts them by itself' },
   'app-exists': { status: 409, remedy: 'use PUT to change it, or choose another id' },
+  'task-not-running': { status: 409, remedy: 'wait until it runs: `ekiden why APP` says what it waits for' },
   'app-locked': { status: 409, remedy: 'wait for the deployment, or repeat with force=true, which cancels it' },
   'too-many-deployments': { status: 403, remedy: 'wait until a running deployment has ended' },
   'too-many-subscribers': { status: 503, remedy: 'close a stream that nobody reads, and try again' },

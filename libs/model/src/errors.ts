@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'agent-not-found'
   | 'no-leader'
   | 'app-exists'
+  | 'task-not-running' // nothing can be run in it: not yet, or no more
   | 'app-locked' // a running deployment affects the same app
   | 'too-many-deployments'
   | 'too-many-subscribers'

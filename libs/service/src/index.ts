@@ -1,7 +1,7 @@
 /** The shell of a process: options, logs, metrics, who may ask, who leads, how it stops. */
 export { assertBindable, isLoopbackAddress, isLoopbackName } from './loopback.js';
 export { makeStateDirectory, readTokenFile } from './files.js';
-export { judgeRequest, type JudgedRequest, type RequestPolicy, type RequestRefusal } from './judge-request.js';
+export { judgeRequest, whoAsks, type JudgedRequest, type RequestPolicy, type RequestRefusal } from './judge-request.js';
 export { createLog, silentLog, type LogLevel, type LogOptions } from './log.js';
 export {
   EVENT_STREAM,

@@ -1,4 +1,4 @@
-import { judgeRequest, type JudgedRequest, type RequestPolicy } from './judge-request.js';
+import { judgeRequest, whoAsks, type JudgedRequest, type RequestPolicy } from './judge-request.js';
 
 const open: RequestPolicy = {
   allowedHosts: ['ekiden.example:8080', 'lb.example'],
@@ -108,4 +108,10 @@ describe('judgeRequest', () => {
     expect(write('text/plain', '0')).toBe(415);
     expect(write('text/plain', '0', 'DELETE')).toBeNull();
   });
+});
+
+it('says who asks by the place of the token, never by the token', () => {
+  const from = (token: string | null, remoteAddress: string): string =>
+    whoAsks({ headers: token === null ? {} : { authorization: `Bearer ${token}` }, remoteAddress }, { tokens: ['first-token', 'second-token'] });
+  expect([from('second-token', '10.0.0.7'), from('wrong', '10.0.0.7'), from(null, '127.0.0.1')]).toEqual(['token 2 from 10.0.0.7', '10.0.0.7', '127.0.0.1']);
 });

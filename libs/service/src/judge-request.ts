@@ -82,6 +82,14 @@ function judgeToken(request: JudgedRequest, policy: RequestPolicy): RequestRefus
   return known ? null : { status: 401, message: 'a valid token is needed: send Authorization: Bearer <token>' };
 }
 
+/** Says who is asking, for logs: by which line of the token file, and from where. No secret is in it. */
+export function whoAsks(request: Pick<JudgedRequest, 'headers' | 'remoteAddress'>, { tokens }: Pick<RequestPolicy, 'tokens'>): string {
+  const given = /^Bearer +(\S+)$/i.exec(header(request, 'authorization') ?? '')?.[1];
+  const matches = given === undefined ? [] : tokens.map((token) => isEqualText(token, given));
+  const from = request.remoteAddress ?? 'nobody';
+  return matches.includes(true) ? `token ${matches.indexOf(true) + 1} from ${from}` : from;
+}
+
 function judgeMediaType(request: JudgedRequest, policy: RequestPolicy): RequestRefusal | null {
   if (['GET', 'HEAD', 'OPTIONS'].includes(request.method)) return null;
   const value = header(request, 'content-type');
@@ -126,7 +134,7 @@ function isAllowedOrigin(authority: Authority, policy: RequestPolicy): boolean {
 }
 
 /** A header that occurs once, or null. Repeated ones count as absent: what they mean depends on who reads them. */
-function header(request: JudgedRequest, name: string): string | null {
+function header(request: Pick<JudgedRequest, 'headers'>, name: string): string | null {
   const value = request.headers[name];
   return typeof value === 'string' ? value : null;
 }

@@ -38,3 +38,7 @@ export const STATISTICS_DEADLINE_MS = 8_000;
 export const MAX_STATISTICS_BYTES = 8 * 1024 * 1024;
 /** Tasks in one answer about statistics. */
 export const MAX_STATISTICS_TASKS = 5_000;
+/** Commands that are being run in tasks at a time. */
+export const MAX_EXEC_SESSIONS = 200;
+/** Of what another part says when it refuses. */
+export const MAX_REFUSAL_BYTES = 64 * 1024;

@@ -16,6 +16,7 @@ import { RIM, type Rim } from './rim.js';
 import { followLog, sendLog, wantsEvents } from './task-logs.js';
 import { readStatistics, readTaskStatistics } from './task-statistics.js';
 
+const ONLY_UPGRADED = 'this path is a WebSocket: send Upgrade: websocket and Sec-WebSocket-Protocol: ekiden.exec.v1, as `ekiden exec` does';
 const DEFAULT_HISTORY = 50;
 const DEFAULT_LOG_BYTES = 64 * 1024;
 const DEFAULT_STATISTICS_TASKS = 1_000;
@@ -36,6 +37,7 @@ export class EkidenController {
   async ofApp(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const parts = segmentsAfter(request.raw.url ?? '/', '/ekiden/v1/apps');
     const last = parts.at(-1);
+    if (last === 'exec') throw new EkidenError('bad-request', ONLY_UPGRADED);
     if ((last !== 'plan' && last !== 'statistics') || parts.length < 2) throw new EkidenError('route-not-found', 'URI not found');
     const id = idOf(parts.slice(0, -1));
     this.assertKnown(id);
@@ -106,6 +108,12 @@ export class EkidenController {
     };
     const follows = wantsEvents(request) || flag(query, 'follow');
     await (follows ? followLog(this.rim, wanted, request, reply) : sendLog(this.rim, wanted, reply));
+  }
+
+  /** Those that are upgraded do not come here (exec-gateway.ts). */
+  @Get('tasks/:taskId/exec')
+  exec(): void {
+    throw new EkidenError('bad-request', ONLY_UPGRADED);
   }
 
   private assertKnown(id: AppId): void {

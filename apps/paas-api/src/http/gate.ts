@@ -17,6 +17,8 @@ import { answerAsStandby } from './standby.js';
 
 const REFUSALS: Readonly<Record<401 | 403 | 415, ErrorCode>> = { 401: 'unauthorized', 403: 'forbidden-host', 415: 'unsupported-media-type' };
 
+export const refusalCode = (status: 401 | 403 | 415): ErrorCode => REFUSALS[status];
+
 export function registerGate(server: FastifyInstance, rim: Rim, seen: Counter<'status'>): void {
   server.addHook('onRequest', async (request, reply) => {
     void reply.headers(commonHeaders(rim));
@@ -24,7 +26,7 @@ export function registerGate(server: FastifyInstance, rim: Rim, seen: Counter<'s
       { method: request.method, url: request.raw.url ?? '/', headers: request.headers, remoteAddress: request.socket.remoteAddress },
       rim.policy,
     );
-    if (refusal !== null) throw new EkidenError(REFUSALS[refusal.status], refusal.message);
+    if (refusal !== null) throw new EkidenError(refusalCode(refusal.status), refusal.message);
     const path = pathOf(request.raw.url ?? '/');
     if (path === '/ping' && (request.method === 'GET' || request.method === 'HEAD')) return answerPing(request, reply);
     if (!rim.api.isLeading && !isLocal(path)) {

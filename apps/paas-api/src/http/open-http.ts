@@ -8,6 +8,7 @@ import { AppReads } from './app-reads.js';
 import { MAX_BODY_BYTES } from './bounds.js';
 import { ErrorFilter } from './error.filter.js';
 import { EventStream } from './event-stream.js';
+import { openExecGateway } from './exec-gateway.js';
 import { fastServer } from './fast-server.js';
 import { registerGate } from './gate.js';
 import type { Rim } from './rim.js';
@@ -40,6 +41,7 @@ export async function openHttp(rim: Rim, listen: { readonly host: string; readon
   app.useGlobalFilters(new ErrorFilter(rim.log));
   const docs = serveDocs(server);
   connectStreams(app, rim);
+  const exec = openExecGateway(server.server, rim);
   await app.listen(listen.port, listen.host);
   const address = server.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : listen.port;
@@ -48,6 +50,7 @@ export async function openHttp(rim: Rim, listen: { readonly host: string; readon
     close: async () => {
       app.get(EventStream).close();
       reads.close();
+      exec.close();
       await app.close();
       await docs.close();
     },

@@ -43,6 +43,7 @@ const logSchema = z.object({
   begin: z.number(),
   keptUntil: z.string().nullable(),
 });
+const EXEC = 'a WebSocket of the subprotocol ekiden.exec.v1 (docs/tasks/run-a-command-in-a-task.md)';
 
 const ROUTES: readonly Route[] = [
   route('get', '/v2/apps', 'All apps', { query: ['cmd', 'id', 'label', 'embed'], answer: wire.appListSchema }),
@@ -111,6 +112,10 @@ const ROUTES: readonly Route[] = [
       answer: logSchema,
     },
   ),
+  route('get', '/ekiden/v1/tasks/{taskId}/exec', `Run a command in a task: ${EXEC}`, { status: 101 }),
+  route('get', '/ekiden/v1/apps/{id}/exec', `Run a command in the oldest running instance of an app, or in the one whose id follows it: ${EXEC}`, {
+    status: 101,
+  }),
 ];
 
 const json = (schema: z.ZodType, io: 'input' | 'output') => ({

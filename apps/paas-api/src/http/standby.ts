@@ -3,7 +3,7 @@
  *
  * `/v2/events` is redirected, since a stream through us would end with us. Without a known leader: 503, and clients try again.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { request as send } from 'undici';
 import { EkidenError } from '@ekiden/model';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -12,7 +12,7 @@ import { UPSTREAM_TIMEOUT_MS } from './bounds.js';
 import { pathOf } from './request-path.js';
 import type { Rim } from './rim.js';
 
-const VIA = 'x-marathon-via';
+export const VIA = 'x-marathon-via';
 /** Of the connection, not of the message: never passed on. Origin and Host were judged here. */
 const HOP_HEADERS = new Set(['connection', 'keep-alive', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'host', 'origin', 'expect']);
 
@@ -36,6 +36,14 @@ export async function answerAsStandby(rim: Rim, request: FastifyRequest, reply: 
     return;
   }
   await forward(request.raw, leader.address, own, request.ip, reply);
+}
+
+/** Where an upgrade is handed on to. Throws `stale-leader` when nobody is known to lead. */
+export async function leaderFor(rim: Rim, headers: IncomingHttpHeaders): Promise<{ readonly address: string; readonly via: string }> {
+  const leader = await rim.leader();
+  if (leader === null || leader.address === rim.config.address || headers[VIA] !== undefined)
+    throw new EkidenError('stale-leader', 'this process does not lead, and no leader is known yet: try again in a second');
+  return { address: leader.address, via: `1.1 ${rim.config.address}` };
 }
 
 async function forward(incoming: IncomingMessage, leader: string, own: string, clientIp: string, reply: FastifyReply): Promise<void> {
