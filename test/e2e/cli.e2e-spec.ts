@@ -1,9 +1,9 @@
 /** Every verb of the command line against a real Ekiden: what it does, what it prints, and with which code it ends. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Ekiden, eventually, freePorts, HOME, type AnyJson } from './ekiden.js';
+import { Ekiden, eventually, freePorts, HOME, isAlive, type AnyJson } from './ekiden.js';
 
 jest.setTimeout(180_000);
 
@@ -124,6 +124,65 @@ describe('the command line', () => {
     expect(cli('deploy', file('web.json', { ...WEB, cmd: 'echo second; exec sleep 100000' })).code).toBe(0);
     await eventually('it follows to the new instances', () => following.out.match(/\| second$/gm)?.length === 2);
     await interrupt(following);
+  });
+
+  it('runs a command in an instance: its exit status, stdin, streams and environment, and says why it cannot', async () => {
+    const [task] = await ekiden.tasks('shop/web');
+    expect(cli('exec', 'shop/web', '--', 'sh', '-c', 'exit 7').code).toBe(7);
+    expect(cli('exec', task.id, '--', 'sh', '-c', 'echo $MESOS_TASK_ID; pwd').out).toMatch(new RegExp(`^${task.id}\n/.*\n$`));
+    const ekidenExec = (stdin: string, ...args: string[]): string =>
+      execFileSync(process.execPath, [join(HOME, 'bin/ekiden.mjs'), 'exec', ...args], {
+        cwd: HOME,
+        env: { ...process.env, EKIDEN_API: ekiden.api, NO_COLOR: '1' },
+        input: stdin,
+        encoding: 'utf8',
+        maxBuffer: 16 * 1024 * 1024,
+      });
+    const much = 'line of many\n'.repeat(100_000);
+    expect(ekidenExec(much, '-i', 'shop/web', '--', 'cat') === much).toBe(true);
+    const uuid = /instance-([0-9a-f]{8})/.exec(task.id)?.[1] ?? '';
+    expect(ekidenExec('', `shop/web/${uuid}`, '--', 'sh', '-c', 'echo $MESOS_TASK_ID; echo bad >&2')).toBe(`${task.id}\n`);
+    expect(cli('exec', 'shop/web', '--', 'no-such-program').code).toBe(127);
+    expect(cli('exec', '/nope', '--', 'ls')).toMatchObject({ code: 125, out: expect.stringMatching(/does not exist.*ekiden apps/) });
+    expect(cli('exec', 'shop/web/ffff', '--', 'ls')).toMatchObject({ code: 125, out: expect.stringMatching(/'ffff' of '\/shop\/web' does not exist/) });
+    expect(cli('exec', '-t', 'shop/web', '--', 'ls')).toMatchObject({ code: 125, out: expect.stringContaining('leave -t out') });
+    const logs = readdirSync(join(ekiden.dataDir, 'logs')).map((name) => readFileSync(join(ekiden.dataDir, 'logs', name), 'utf8'));
+    expect(logs.join('')).toMatch(new RegExp(`"taskId":"${task.id}".*"program":"sh","words":3`));
+    expect(logs.join('')).not.toContain('exit 7');
+  });
+
+  it('gives a command this terminal, with its size, and gives it back; and ends it when it is killed itself', async () => {
+    const remote = `trap 'stty size' WINCH; stty size; echo up; while [ ! -e leave ]; do sleep 0.05; done; rm leave; exit 9`;
+    const quoted = `'${remote.replaceAll(`'`, `'\\''`)}'`;
+    const line = `tty; stty -g; "$EKIDEN_NODE" "$EKIDEN_BIN" exec -it shop/web -- sh -c ${quoted}; echo "status $?"; stty -g`;
+    const env = {
+      ...process.env,
+      EKIDEN_API: ekiden.api,
+      NO_COLOR: '1',
+      SHELL: '/bin/sh',
+      EKIDEN_NODE: process.execPath,
+      EKIDEN_BIN: join(HOME, 'bin/ekiden.mjs'),
+    };
+    const child = spawn('script', ['-qefc', line, '/dev/null'], { cwd: HOME, env, stdio: ['pipe', 'pipe', 'inherit'] });
+    followers.push(child);
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    await eventually('it is up', () => out.includes('up\r\n'));
+    const terminal = /^(\/dev\/pts\/\d+)\r\n(\S+)\r\n/.exec(out);
+    expect(out).toContain('24 80\r\n');
+    execFileSync('stty', ['-F', terminal?.[1] ?? '', 'rows', '33', 'cols', '111']);
+    await eventually('the new size has come', () => out.includes('33 111\r\n'));
+    expect(cli('exec', 'shop/web', '--', 'touch', 'leave').code).toBe(0);
+    await eventually('it has ended', () => child.exitCode !== null);
+    expect(out).toContain('status 9\r\n');
+    expect(out.trim().split('\r\n').at(-1)).toBe(terminal?.[2]);
+
+    const following = follow('exec', 'shop/web', '--', 'sh', '-c', `setsid sleep 4242 & echo "pids $$ $!"; wait`);
+    await eventually('it runs', () => /pids \d+ \d+/.test(following.out));
+    const pids = /pids (\d+) (\d+)/.exec(following.out)?.slice(1).map(Number) ?? [];
+    following.child.kill('SIGKILL');
+    await eventually('all of it is gone', () => pids.every((pid) => !isAlive(pid)));
+    expect(ekiden.taskProcesses()).toHaveLength(2);
   });
 
   it('follows a log over its rotation and the loss of agent and API, and shows every line once', async () => {
@@ -296,6 +355,7 @@ describe('the command line', () => {
       'app',
       'logs',
       'top',
+      'exec',
       'why',
       'scale',
       'restart',

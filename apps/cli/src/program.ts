@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { deleteCommand, restartCommand, rollbackCommand, scaleCommand } from './commands/change.commands.js';
 import type { Terminal } from './commands/context.js';
 import { deployCommand } from './commands/deploy.command.js';
+import { execCommand } from './commands/exec.command.js';
 import { eventsCommand } from './commands/events.command.js';
 import { killCommand } from './commands/kill.command.js';
 import { logsCommand } from './commands/logs.command.js';
@@ -29,6 +30,7 @@ Examples:
   npm start                           start everything on this machine
   ekiden deploy examples/web.json     run something
   ekiden logs /demo/web -f            see what it prints
+  ekiden exec -it /demo/web -- sh     look around in an instance
   ekiden why /demo/web                see what it waits for
   ekiden rollback /demo/web           go back to the version before`,
     );
@@ -38,6 +40,7 @@ Examples:
   appCommand(program, terminal);
   logsCommand(program, terminal);
   topCommand(program, terminal);
+  execCommand(program, terminal);
   whyCommand(program, terminal);
   scaleCommand(program, terminal);
   restartCommand(program, terminal);

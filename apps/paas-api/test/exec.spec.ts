@@ -98,7 +98,7 @@ it('hands a session on to the agent of the task, with its own token and the word
   const [request] = asked;
   expect(request?.url).toBe(`/ekiden/v1/tasks/${own.id}._app.1/exec`);
   expect(request?.headers).toMatchObject({ authorization: 'Bearer join', 'x-ekiden-for': '127.0.0.1', 'sec-websocket-protocol': PROTOCOL });
-  const echoed = new Promise((resolve) => socket.on('message', (data) => resolve(String(data))));
+  const echoed = new Promise((resolve) => socket.on('message', (data: Buffer) => resolve(data.toString())));
   socket.send('x'.repeat(100_000));
   expect(await echoed).toHaveLength(100_000);
   const closed = new Promise((resolve) => [...sockets.clients][0]?.on('close', resolve));

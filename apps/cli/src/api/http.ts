@@ -98,7 +98,8 @@ async function send(target: HttpTarget, method: string, path: string, init: Requ
   }
 }
 
-function refusal(status: number, body: unknown): ApiError {
+/** What an answer that refuses says. */
+export function refusal(status: number, body: unknown): ApiError {
   const { message, hint } = explainRefusal(status, body);
   return new ApiError(status, message, hint);
 }

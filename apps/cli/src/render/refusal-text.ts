@@ -22,12 +22,16 @@ function hintFor(status: number, body: unknown): string | null {
     case 404:
       return hintForMissing(textOf(field(body, 'message')) ?? '');
     case 409:
+      if (/ does not run: | has no instances: /.test(textOf(field(body, 'message')) ?? '')) return '`ekiden why <app>` says what it waits for';
       return deploymentIds(body).length > 0
         ? `wait for it (\`ekiden deployments\`), or replace it with --force`
         : 'it exists already: `ekiden deploy` updates it';
     case 422:
       return 'correct the fields named above, then try again';
+    case 502:
+      return '`ekiden nodes` shows which agents are there';
     case 503:
+      if ((textOf(field(body, 'message')) ?? '').includes('which is the limit')) return 'end one of them, and try again';
       return 'the API is starting or not leading: try again in a moment';
     default:
       return null;
