@@ -50,7 +50,7 @@ export function openExecSessions(server: Server, ports: ExecPorts): ExecSessions
     const by = whoAsks(request);
     const judged = judge(request, sockets.clients.size, ports);
     if (judged.kind === 'refused') {
-      log.info('exec-refused', { by, url: (request.url ?? '').slice(0, MAX_SHOWN), status: judged.status, why: judged.message });
+      log.info('exec-refused', { by, path: pathOf(request), status: judged.status, why: judged.message });
       return refuse(socket, judged.status, judged.message);
     }
     sessions += 1;
@@ -98,6 +98,9 @@ function judge(request: IncomingMessage, open: number, ports: ExecPorts): Judged
   if (open >= MAX_EXEC_SESSIONS) return refused(503, `${MAX_EXEC_SESSIONS} commands are being run in tasks of this agent, which is the limit`);
   return { kind: 'admitted', taskId: id, entrance };
 }
+
+/** Without a query, which may hold what belongs into no log. */
+const pathOf = ({ url = '/' }: IncomingMessage): string => (url.split('?')[0] ?? '').slice(0, MAX_SHOWN);
 
 function idOf(raw: string): TaskId | null {
   try {

@@ -15,6 +15,7 @@ import { execTarget } from './exec-target.js';
 import { refusalCode } from './gate.js';
 import { bearer } from './nodes.js';
 import { isWebSocket, requestAgain } from './request-again.js';
+import { pathOf } from './request-path.js';
 import type { Rim } from './rim.js';
 import { leaderFor, VIA } from './standby.js';
 
@@ -44,9 +45,9 @@ export function openExecGateway(server: Server, rim: Rim): ExecGateway {
     const by = whoAsks({ headers: request.headers, remoteAddress: request.socket.remoteAddress }, rim.policy);
     void serve(rim, request, socket, head, by, sessions).catch((error: unknown) => {
       const known = error instanceof EkidenError ? error : null;
-      if (known === null) rim.log.error('request-failed', { method: 'GET', url: request.url ?? '', error });
+      if (known === null) rim.log.error('request-failed', { method: 'GET', url: pathOf(request.url ?? '/'), error });
       const { status, body } = known === null ? { status: 500, body: { message: 'internal error: the log of paas-api has the cause' } } : errorBody(known);
-      rim.log.info('exec-refused', { by, url: (request.url ?? '').slice(0, MAX_SHOWN), status, why: String(body['message']) });
+      rim.log.info('exec-refused', { by, path: pathOf(request.url ?? '/').slice(0, MAX_SHOWN), status, why: String(body['message']) });
       refuse(socket, status, body);
     });
   });
