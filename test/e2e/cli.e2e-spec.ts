@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ekiden, eventually, freePorts, HOME, isAlive, type AnyJson } from './ekiden.js';
+import { sendRaw } from './raw-request.js';
 
 jest.setTimeout(180_000);
 
@@ -100,10 +101,11 @@ describe('the command line', () => {
       memory: { requestedBytes: 16 * 1024 * 1024 },
       processes: expect.any(Number),
     });
-    const { status, body } = await ekiden.get(`/ekiden/v1/tasks/${tasks[0].taskId}/statistics`);
-    expect([status, body.now.taskId]).toEqual([200, tasks[0].taskId]);
+    // On connections of their own: one that is kept would be closed while the next command blocks this process.
+    const { status, text } = await sendRaw({ port: ekiden.apiPort, path: `/ekiden/v1/tasks/${tasks[0].taskId}/statistics` });
+    expect([status, JSON.parse(text).now.taskId]).toEqual([200, tasks[0].taskId]);
     const headers = { authorization: `Bearer ${readFileSync(join(ekiden.dataDir, 'tokens/join'), 'utf8').trim()}` };
-    const monitored: AnyJson = await (await fetch(`http://127.0.0.1:${ekiden.agentPort}/monitor/statistics`, { headers })).json();
+    const monitored: AnyJson = JSON.parse((await sendRaw({ port: ekiden.agentPort, path: '/monitor/statistics', headers })).text);
     expect(monitored.map((one: AnyJson) => one.source).sort()).toEqual(tasks.map((one: AnyJson) => one.taskId).sort());
     expect(monitored[0].statistics).toMatchObject({ mem_rss_bytes: expect.any(Number), cpus_user_time_secs: expect.any(Number) });
     expect(cli('top', '/no/such').code).toBe(1);
