@@ -25,6 +25,7 @@ const base = {
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
 };
 export default {
+  testTimeout: 60_000, // against what hangs; how fast something is, is no test's business
   projects: [
     { ...base, displayName: 'unit', testMatch: ['**/*.spec.ts'] },
     // Real Postgres; the database URL comes from the global setup.

@@ -110,9 +110,10 @@ export class Ekiden {
   }
 
   async send<T = AnyJson>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<HttpReply<T>> {
+    // No connection is kept: it could die while `cli` blocks this process, and the next request would be sent over it.
     const reply = await fetch(this.api + path, {
       method,
-      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      headers: { connection: 'close', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await reply.text();
