@@ -241,6 +241,8 @@ export class Ledger {
       } catch (error) {
         if (isStale(error)) return this.lose(error.message);
         this.ports.log.warn('the store is away', { error: String(error), againInMs: pauseMs });
+        // A short trouble is waited out; in a long one clients hear of it, instead of nothing.
+        if (pauseMs === MAX_RELOAD_PAUSE_MS) this.refuse(this.queue.splice(0), storeAway());
         await this.pause(pauseMs);
       }
     }
@@ -272,6 +274,8 @@ export class Ledger {
 const appsOf = (state: PaasState): readonly AppId[] => [...state.appIds(), ...state.appsWithInstances()];
 
 const isStale = (error: unknown): error is EkidenError => error instanceof EkidenError && error.code === 'stale-leader';
+
+const storeAway = (): EkidenError => new EkidenError('store-unavailable', 'the store is away: nothing was changed, try again');
 
 /** 503 to a client: a 404 would say that what it asked for does not exist. */
 const notLeading = (): EkidenError => new EkidenError('stale-leader', 'this process does not lead: ask the leader, /v2/leader names it');
