@@ -18,6 +18,7 @@ const expectTwo = (world: World, command: string): Promise<void> => expectRight(
 describe('a stalled connection', () => {
   it.each(['stream', 'link'] as const)('(%s) delivers everything in the end, and nobody takes it for dead', async (kind) => {
     const world = await started(1);
+    await world.clock.run(10_000); // No offers are at hand any more.
     const wire = wireOf(world, kind);
     world.network.stall(wire, 3_000);
     const changed = world.put(WEB, { cmd: 'run v2' });
