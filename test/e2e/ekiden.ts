@@ -266,8 +266,8 @@ export async function eventually(what: string, condition: () => boolean | Promis
   }
 }
 
-/** Below those from which the kernel takes ports for outgoing connections: nobody gets one of these by chance before we use it. */
-const PORTS = { first: 15_000, count: 15_000 };
+/** Below the task ports of all agents (29000 and up), and those from which the kernel takes ports for outgoing connections: nobody gets one by chance. */
+const PORTS = { first: 15_000, count: 14_000 };
 
 /** Different ones that are free on loopback now. */
 export async function freePorts(count: number): Promise<number[]> {
