@@ -112,7 +112,7 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
       },
     ],
     weather: 'agents',
-    hint: 1,
+    hint: 'scenarios:traps-master',
   },
   {
     name: 'agent-never-given-up',

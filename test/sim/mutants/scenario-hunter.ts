@@ -1,5 +1,6 @@
 /** Gives the directed scenarios a mutant: Jest runs them from a directory of their own, each file with the product in it. */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +44,7 @@ export async function runScenarios(mutant: Mutant | null, file: string): Promise
     const report = join(directory, 'report.json');
     await jest({ bail: mutant === null ? 0 : 1, directory, report, moments });
     const found = await readMoments(moments);
+    if (!existsSync(report)) return []; // It was ended at its limit: a mutant may go round for ever.
     const { testResults }: Report = JSON.parse(await readFile(report, 'utf8'));
     const failed = testResults.flatMap(({ assertionResults }) => assertionResults).filter(({ status }) => status === 'failed');
     return failed.flatMap((one) => {
