@@ -15,6 +15,7 @@ export class Stage {
   readonly moments: Moments;
   readonly messages: SpoiltMessages;
   private hasEnded = false;
+  private readonly undoings = new Set<() => void>();
 
   constructor(
     readonly world: World,
@@ -33,6 +34,7 @@ export class Stage {
     this.clients.isOpen = false;
     this.messages.stop();
     this.moments.clear();
+    for (const undo of this.undoings) undo();
     world.reachesStaleMaster = () => false;
     world.commitFaults.length = 0;
     world.commitDelayMs = () => 1;
@@ -42,6 +44,15 @@ export class Stage {
     world.network.heal('paas-api');
     this.parts.mend();
     this.say('the faults stop');
+  }
+
+  /** Undoes what has happened after `ms`, or when the bad luck ends if that is earlier. */
+  undoAfter(ms: number, undo: () => void): void {
+    const once = (): void => {
+      if (this.undoings.delete(once)) undo();
+    };
+    this.undoings.add(once);
+    this.world.clock.after(ms, once);
   }
 
   /** The bad luck is over, and nothing new begins. */
