@@ -79,12 +79,13 @@ async function processesAlone(): Promise<readonly number[]> {
 const sameProcesses = (before: readonly number[]): Promise<void> =>
   eventually('the same processes run, and no other', () => JSON.stringify(pids()) === JSON.stringify(before));
 
-/** Tasks whose process has ended before somebody decided that it should. */
-function watchProcesses(): { readonly ended: Set<number>; stop(): void } {
-  const watched = new Set(pids());
-  const ended = new Set<number>();
+/** Tasks of which nothing runs any more: a command check is a process of its task's for a moment, and its end says nothing. */
+function watchTasks(): { readonly ended: Set<string>; stop(): void } {
+  const watched = new Map<string, number[]>();
+  for (const { pid, taskId } of ekiden.taskProcesses()) watched.set(taskId, [...(watched.get(taskId) ?? []), pid]);
+  const ended = new Set<string>();
   const timer = setInterval(() => {
-    for (const pid of watched) if (!isAlive(pid)) ended.add(pid);
+    for (const [taskId, processes] of watched) if (!processes.some(isAlive)) ended.add(taskId);
   }, 50);
   return { ended, stop: () => clearInterval(timer) };
 }
@@ -129,7 +130,7 @@ it(
     expect(status).toBe(200);
     const versions = async (): Promise<string[]> => (await ekiden.tasks('/a')).map(({ version }) => version);
     await eventually('it is under way', async () => (await versions()).includes(body.version));
-    const watch = watchProcesses();
+    const watch = watchTasks();
     await Promise.all(ALL.map((part) => ekiden.kill(part)));
     await eventually('the API is back', async () => (await ekiden.get('/v2/leader')).status === 200);
     await ekiden.killUp();
