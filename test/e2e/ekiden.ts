@@ -321,12 +321,18 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** The parent of the kernel's own threads. */
+const KERNEL = 2;
+
+/** Those of programs that run. */
 function processes(): { pid: number; ppid: number; command: string }[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
-        const ppid = Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]?.split(' ')[1]);
+        const [state, parent] = readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+        const ppid = Number(parent);
+        if (state === 'Z' || ppid === KERNEL || Number(name) === KERNEL) return [];
         return [{ pid: Number(name), ppid, command: readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ') }];
       } catch {
         return []; // It ended meanwhile.
@@ -337,7 +343,7 @@ function processes(): { pid: number; ppid: number; command: string }[] {
 function environmentOf(pid: number): Record<string, string> | null {
   try {
     return Object.fromEntries(
-      readFileSync(`/proc/${pid}/environ`, 'utf8')
+      readEnvironment(pid)
         .split('\0')
         .filter((line) => line.includes('='))
         .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
@@ -346,3 +352,14 @@ function environmentOf(pid: number): Record<string, string> | null {
     return null;
   }
 }
+
+/** In the instant in which a process becomes another program it has neither words nor an environment: it is looked at again. */
+function readEnvironment(pid: number): string {
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    const text = readFileSync(`/proc/${pid}/environ`, 'utf8');
+    if (text !== '' || readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '') return text;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  }
+  return '';
+}
+const MAX_LOOKS = 100;
