@@ -353,6 +353,9 @@ function environmentOf(pid: number): Record<string, string> | null {
   }
 }
 
+/** Looks at a process in the midst of becoming another program, a millisecond apart. */
+const MAX_LOOKS = 100;
+
 /** In the instant in which a process becomes another program it has neither words nor an environment: it is looked at again. */
 function readEnvironment(pid: number): string {
   for (let look = 0; look < MAX_LOOKS; look += 1) {
@@ -362,4 +365,3 @@ function readEnvironment(pid: number): string {
   }
   return '';
 }
-const MAX_LOOKS = 100;

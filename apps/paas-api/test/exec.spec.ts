@@ -1,8 +1,9 @@
 /** Commands in tasks, handed on to an agent that is played by hand. */
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect as connectTcp, type AddressInfo } from 'node:net';
-import { agentId, appId, instanceId, taskId, type Condition, type Instance, type Log } from '@ekiden/model';
+import { appId, instanceId, type Condition, type Instance, type Log } from '@ekiden/model';
 import { WebSocket, WebSocketServer } from 'ws';
+import { aTaskOf } from './a-task.js';
 import { openBench, type HttpBench } from './http-bench.js';
 
 const APP = appId('/shop/web');
@@ -21,18 +22,7 @@ const place = (): string => `127.0.0.1:${(agent.address() as AddressInfo).port}`
 
 function instance(index: 0 | 1, change: Partial<Instance> & { readonly kind?: 'running' | 'staging' | 'unreachable' } = {}, agentAddress = place()): Instance {
   const id = instanceId(`shop_web.instance-${UUIDS[index]}`);
-  const task = {
-    taskId: taskId(`${id}._app.1`),
-    agentId: agentId('a-1'),
-    hostname: 'n1',
-    agentAddress,
-    attributes: {},
-    region: null,
-    zone: null,
-    ports: [],
-    streamId: 's',
-    stagedAt: 0,
-  };
+  const task = aTaskOf(id, { agent: 'a-1', hostname: 'n1', agentAddress });
   const conditions: Record<'running' | 'staging' | 'unreachable', Condition> = {
     running: { kind: 'running', since: 0, task, checks: [], readiness: null, ipAddresses: [] },
     staging: { kind: 'staging', since: 0, task },

@@ -1,6 +1,7 @@
 /** What tasks use, asked of agents of which some do not answer. */
-import { agentId, appId, instanceId, taskId, type Instance } from '@ekiden/model';
+import { appId, instanceId, type Instance } from '@ekiden/model';
 import { MAX_STATISTICS_BYTES } from '../src/http/bounds.js';
+import { aTaskOf } from './a-task.js';
 import { openBench, type HttpBench } from './http-bench.js';
 
 jest.setTimeout(60_000); // the first one loads all of Nest
@@ -10,18 +11,7 @@ const JOB = appId('/shop/job');
 
 const instance = (app: typeof WEB, number: number, agent: string, kind: 'running' | 'unreachable' = 'running'): Instance => {
   const id = instanceId(`${app.slice(1).replaceAll('/', '_')}.instance-${number}`);
-  const task = {
-    taskId: taskId(`${id}._app.1`),
-    agentId: agentId(agent),
-    hostname: `host-of-${agent}`,
-    agentAddress: `${agent}.example:5051`,
-    attributes: {},
-    region: null,
-    zone: null,
-    ports: [],
-    streamId: 's',
-    stagedAt: 0,
-  };
+  const task = aTaskOf(id, { agent, hostname: `host-of-${agent}`, agentAddress: `${agent}.example:5051` });
   const condition =
     kind === 'running'
       ? ({ kind, since: 0, checks: [], readiness: null, ipAddresses: [], task } as const)

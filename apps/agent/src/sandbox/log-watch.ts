@@ -6,6 +6,7 @@
  */
 import { watch, type FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { END_MARK } from './fs-sandboxes.js';
 
 /** Between two looks when the kernel says nothing. */
@@ -53,7 +54,7 @@ export function watchLog(sandbox: string, name: string): LogWatch {
   attachAll();
   return {
     changed: async (gone) => {
-      await pause(MIN_LOOK_MS, gone);
+      await sleep(MIN_LOOK_MS, undefined, { signal: gone }).catch(() => undefined); // nobody follows any more: at once
       const wasWatched = watchers.size === 2;
       const isWatched = attachAll();
       // What happened before the watch was there has to be looked at.
@@ -77,17 +78,4 @@ export function watchLog(sandbox: string, name: string): LogWatch {
       watchers.clear();
     },
   };
-}
-
-function pause(ms: number, gone: AbortSignal): Promise<void> {
-  if (gone.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      gone.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    gone.addEventListener('abort', done);
-  });
 }
