@@ -2,7 +2,7 @@
 
 /** A request's body. Above a command of 1 MB, so that such a one is told about the kernel's limit instead. */
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
-/** How long the rest of a body that is too large is read and dropped before the answer; then the connection ends. */
+/** How long the rest of a body that is too large is read and dropped after the answer; then the connection ends. */
 export const MAX_DROP_MS = 5_000;
 /** Streams of `/v2/events` at a time; more get 503 (decision 21). */
 export const MAX_SUBSCRIBERS = 1_000;

@@ -1,5 +1,7 @@
 /** The one place where an error becomes an answer: through the table of `libs/marathon-api`. Bugs are logged and say nothing. */
 import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { errorBody } from '@ekiden/marathon-api';
 import { EkidenError, type Log } from '@ekiden/model';
@@ -25,7 +27,7 @@ export class ErrorFilter implements ExceptionFilter {
     }
     const { status, body } = errorBody(known);
     if (status === 401) void reply.header('www-authenticate', 'Bearer');
-    if (status === 413) void bodyDropped(request.raw).then(() => sendJson(reply, body, status));
+    if (status === 413) sendUnderWay(reply, request.raw, Buffer.from(JSON.stringify(body)));
     else sendJson(reply, body, status);
   }
 }
@@ -49,16 +51,23 @@ function asEkidenError(error: unknown, url: string): EkidenError | null {
   }
 }
 
-/** A client that is still sending would see a reset connection instead of the answer: what it sends is read and dropped for a while. */
-function bodyDropped(request: IncomingMessage): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, MAX_DROP_MS);
-    const done = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    request.once('end', done).once('close', done).resume();
-  });
+/**
+ * Answers a client that is still sending. The answer leaves at once, whole by its length; the connection ends when the client has had
+ * time to read it: one that ends over unread bytes is reset by the kernel, and the answer is lost with it.
+ */
+function sendUnderWay(reply: FastifyReply, request: IncomingMessage, answer: Buffer): void {
+  const headers = { 'content-type': 'application/json', 'content-length': answer.length, connection: 'close' };
+  void reply
+    .code(413)
+    .headers(headers)
+    .send(Readable.from(withRestDropped(answer, request)));
+}
+
+async function* withRestDropped(answer: Buffer, request: IncomingMessage): AsyncGenerator<Buffer> {
+  yield answer;
+  request.resume();
+  // However it ends (all read, cut off, too long), the answer has left.
+  await finished(request, { signal: AbortSignal.timeout(MAX_DROP_MS) }).catch(() => null);
 }
 
 function statusOf(error: unknown): number | null {
