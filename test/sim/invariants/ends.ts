@@ -30,32 +30,35 @@ export const statusesComeInOrder: Invariant = {
   sentence: 'an agent sends a status of a task only when the one before it is acknowledged, as long as it lives',
   begin: (sight, report) => {
     interface InFlight {
-      readonly process: object;
+      /** Who sent it last. */
+      by: object;
       readonly uuid: string;
-      isAcknowledged: boolean;
+      /** Who heard its acknowledgement: it may be before that process has repeated the status. */
+      acknowledgedTo: object | null;
     }
     const inFlight = new Map<string, InFlight>();
+    const processOn = (host: string): object | null => sight.host(host)?.process ?? null;
     return {
       on: {
         'agent-sent': ({ host, message }) => {
-          const process = sight.host(host)?.process ?? null;
-          if (message.type !== 'status' || message.status.uuid === undefined || process === null) return;
+          const by = processOn(host);
+          if (message.type !== 'status' || message.status.uuid === undefined || by === null) return;
           const { uuid, task_id: id, state } = message.status;
           const key = `${host} ${id.value}`;
           const before = inFlight.get(key);
-          if (before?.process === process && before.uuid !== uuid && !before.isAcknowledged)
-            report(`${host} sent ${state} ${uuid} of ${id.value} before ${before.uuid} was acknowledged`);
-          if (before?.process !== process || before.uuid !== uuid) inFlight.set(key, { process, uuid, isAcknowledged: false });
+          if (before?.uuid === uuid) before.by = by;
+          else {
+            if (before?.by === by && before.acknowledgedTo !== by)
+              report(`${host} sent ${state} ${uuid} of ${id.value} before ${before.uuid} was acknowledged`);
+            inFlight.set(key, { by, uuid, acknowledgedTo: null });
+          }
         },
         'agent-got': ({ host, message }) => {
           if (message.type !== 'acknowledge') return;
           const flight = inFlight.get(`${host} ${message.taskId}`);
-          if (flight?.uuid === message.uuid) flight.isAcknowledged = true;
+          if (flight?.uuid === message.uuid) flight.acknowledgedTo = processOn(host);
         },
-        'process-ended': ({ host, process: { taskId } }) => {
-          // What was acknowledged to the last needs no memory.
-          if (inFlight.get(`${host} ${taskId}`)?.isAcknowledged === true) inFlight.delete(`${host} ${taskId}`);
-        },
+        'checkpoint-removed': ({ host, taskId }) => void inFlight.delete(`${host} ${taskId}`),
       },
     };
   },

@@ -42,6 +42,29 @@ describe('an acknowledgement that comes twice', () => {
   });
 });
 
+describe('an acknowledgement that an agent hears before it has repeated the status', () => {
+  // Seed 538896: both the registration and the acknowledgement of what its last process had said arrive in one go, and the one waits for the other.
+  it('counts: the next status follows', async () => {
+    const world = await World.start(906);
+    await world.put(WEB, { instances: 1 });
+    await expectRight(world, ['run']);
+    world.network.faults.toAgent = ({ type }) => {
+      if (type === 'kill') world.clock.after(0, () => world.killApi());
+      return 'deliver';
+    };
+    await world.put(WEB, { instances: 0 });
+    await world.clock.until('its end waits behind the news that it is being killed', () => world.hosts[0]!.agent?.tasks()[0]?.unacknowledged.length === 2);
+    world.network.faults.toAgent = ({ type }) => {
+      if (type === 'registered') for (const wire of world.network.wires) if (wire.by === 'agent-1') world.network.stall(wire, 2_000, 'fromMaster');
+      return 'deliver';
+    };
+    world.killAgent(world.hosts[0]!);
+    world.startAgent(world.hosts[0]!);
+    await world.startApi();
+    await expectRight(world, []);
+  });
+});
+
 describe('a master that has lost the lead, and cannot ask its store', () => {
   it('gets no agent back that has followed the next one', async () => {
     const world = await World.start(903);
