@@ -6,7 +6,7 @@ import type { Log } from '@ekiden/model';
 import { OptionError } from '@ekiden/service';
 import { findImages, type FoundImages } from './container-images.js';
 import { parseCapabilities, type AgentOptions } from './options.js';
-import { reportRuntimes } from './report-runtimes.js';
+import { reportRuntimes, runtimeAttributes } from './report-runtimes.js';
 
 type SecurityChoice = Pick<AgentOptions, 'taskCapabilities' | 'allowNewPrivileges' | 'privateTmp'>;
 
@@ -14,6 +14,8 @@ export interface ChosenRuntime {
   readonly runtime: SupervisedRuntime;
   readonly images: FoundImages;
   readonly report: readonly RuntimeReport[];
+  /** For who places tasks. */
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 export async function chooseRuntime(options: AgentOptions, workDir: string, log: Log): Promise<ChosenRuntime> {
@@ -33,13 +35,8 @@ export async function chooseRuntime(options: AgentOptions, workDir: string, log:
   const runtime = createRuntime({ kind, driver: kind === 'cgroup' ? probed.cgroup : null, instance, log, containers, defaults, hardCpu: !options.softCpus });
   refuseMissing(runtime, options);
   warnOfMissing(runtime, log);
-  const report = reportRuntimes({
-    used: kind,
-    abilities: runtime.abilities ?? null,
-    withoutGroups: probed.reasons,
-    withoutImages: images.kind === 'ready' ? null : images.why,
-  });
-  return { runtime, images, report };
+  const found = { used: kind, abilities: runtime.abilities ?? null, withoutGroups: probed.reasons, withoutImages: images.kind === 'ready' ? null : images.why };
+  return { runtime, images, report: reportRuntimes(found), attributes: runtimeAttributes(found) };
 }
 
 function securityDefaults({ taskCapabilities, allowNewPrivileges, privateTmp }: SecurityChoice): SecurityDefaults {

@@ -10,9 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { assertBindable, createLog, EKIDEN_VERSION, parseOptions, readTokenFile, runService, service, systemWorld, type RunningService } from '@ekiden/service';
-import { IMAGES_ATTRIBUTE } from '@ekiden/mesos';
 import type { AgentConfig, AgentPorts } from './agent-ports.js';
-import type { FoundImages } from './container-images.js';
 import { fsCheckpointStore } from './checkpoint/fs-checkpoint-store.js';
 import { createAgent } from './create-agent.js';
 import { systemProbe } from './health/system-probe.js';
@@ -24,7 +22,7 @@ import { webSocketConnector } from './link/websocket-connector.js';
 import { bootId, machineResources } from './machine.js';
 import { agentOptions, checkMasters, parseAttributes, parseCapabilities, type AgentOptions } from './options.js';
 import { answerParent } from './parent-requests.js';
-import { chooseRuntime } from './choose-runtime.js';
+import { type ChosenRuntime, chooseRuntime } from './choose-runtime.js';
 import { duMeter } from './sandbox/disk-meter.js';
 import { startHousekeeping } from './sandbox/housekeeping.js';
 import { createFetcher } from './sandbox/create-fetcher.js';
@@ -49,7 +47,8 @@ async function main(): Promise<RunningService> {
   await prepareTasksDirectory(workDir, othersRun);
 
   const checkpoints = fsCheckpointStore(workDir);
-  const { runtime, images, report } = await chooseRuntime(options, workDir, log);
+  const chosen = await chooseRuntime(options, workDir, log);
+  const { runtime, images, report } = chosen;
   const rotation = { maxBytes: options.logMaxMib * MIB, keep: options.logKeep };
   const fetcher = createFetcher({
     workDir,
@@ -85,7 +84,7 @@ async function main(): Promise<RunningService> {
   const port = await listen(server, options.port, options.bind);
   const ports: AgentPorts = {
     ...systemWorld(log),
-    config: { ...agentConfig(options, workDir, port, images), runtimes: report },
+    config: { ...agentConfig(options, workDir, port, chosen), runtimes: report },
     checkpoints,
     runtime,
     master: webSocketConnector({ masters, token: tokens[0] ?? null }),
@@ -128,7 +127,7 @@ async function main(): Promise<RunningService> {
 const advertised = (options: AgentOptions): string =>
   options.advertiseIp ?? (options.bind === '0.0.0.0' || options.bind === 'localhost' ? '127.0.0.1' : options.bind);
 
-function agentConfig(options: AgentOptions, workDir: string, port: number, images: FoundImages): AgentConfig {
+function agentConfig(options: AgentOptions, workDir: string, port: number, { images, attributes }: ChosenRuntime): AgentConfig {
   const ip = advertised(options);
   return {
     hostname: options.hostname ?? ip,
@@ -136,8 +135,7 @@ function agentConfig(options: AgentOptions, workDir: string, port: number, image
     port,
     version: EKIDEN_VERSION,
     resources: machineResources(options, workDir),
-    // So that who places tasks need not try.
-    attributes: { ...parseAttributes(options.attributes), [IMAGES_ATTRIBUTE]: images.kind === 'ready' ? 'oci' : `no: ${images.why}` },
+    attributes: { ...parseAttributes(options.attributes), ...attributes },
     region: options.region,
     zone: options.zone,
     bootId: bootId(),

@@ -1,6 +1,7 @@
-/** What `ekiden nodes -v` shows of an agent. */
-import { ABILITIES, type Abilities } from '@ekiden/isolation';
-import { reportRuntimes } from './report-runtimes.js';
+/** What `ekiden nodes -v` shows of an agent, and what its attributes say. */
+import type { Abilities } from '@ekiden/isolation';
+import { ABILITIES } from '@ekiden/model';
+import { reportRuntimes, runtimeAttributes } from './report-runtimes.js';
 
 const withReason = (...missing: readonly (keyof Abilities)[]): Abilities =>
   Object.fromEntries(ABILITIES.map((ability) => [ability, missing.includes(ability) ? `${ability} needs a package` : null])) as unknown as Abilities;
@@ -21,4 +22,12 @@ it('names what keeps control groups from being used', () => {
     { name: 'cgroup', isUsed: false, reasons: ['cpu is read-only'] },
   ]);
   expect(reportRuntimes({ ...found, withoutGroups: [] })[1]?.reasons).toEqual(['not chosen: --runtime process']);
+});
+
+it('says in attributes what an app may ask for in vain', () => {
+  expect(runtimeAttributes({ abilities: withReason('pids-limit', 'seccomp'), withoutImages: 'no crun' })).toEqual({
+    'ekiden-images': 'no: no crun',
+    'ekiden-lacks': 'pids-limit,seccomp',
+  });
+  expect(runtimeAttributes({ abilities: withReason(), withoutImages: null })).toEqual({ 'ekiden-images': 'oci' });
 });

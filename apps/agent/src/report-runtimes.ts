@@ -1,6 +1,11 @@
-/** The runtimes of this agent as the master shows them (`ekiden nodes -v`): which are used, and what each cannot give here, with the reason. Pure. */
+/**
+ * What this agent says of its runtimes: to people (`ekiden nodes -v`) which are used, and what each cannot give here, with the reason; to
+ * who places tasks, by attributes, what to bring elsewhere. Pure.
+ */
 import type { RuntimeReport } from '@ekiden/agent-link';
 import type { Abilities } from '@ekiden/isolation';
+import { IMAGES_ATTRIBUTE, LACKS_ATTRIBUTE } from '@ekiden/mesos';
+import { ABILITIES } from '@ekiden/model';
 
 export interface FoundRuntimes {
   readonly used: 'process' | 'cgroup';
@@ -19,4 +24,12 @@ export function reportRuntimes({ used, abilities, withoutGroups, withoutImages }
     { name: 'cgroup', isUsed: used === 'cgroup', reasons: cgroup },
     { name: 'oci', isUsed: withoutImages === null, reasons: withoutImages === null ? [] : [withoutImages] },
   ];
+}
+
+export function runtimeAttributes({ abilities, withoutImages }: Pick<FoundRuntimes, 'abilities' | 'withoutImages'>): Readonly<Record<string, string>> {
+  const lacks = ABILITIES.filter((ability) => abilities?.[ability] != null);
+  return {
+    [IMAGES_ATTRIBUTE]: withoutImages === null ? 'oci' : `no: ${withoutImages}`,
+    ...(lacks.length === 0 ? {} : { [LACKS_ATTRIBUTE]: lacks.join(',') }),
+  };
 }

@@ -3,8 +3,9 @@
  *
  * Only what was asked for is refused: a default that the machine cannot keep is shown by the agent and weakens nobody's request.
  */
+import { ABILITIES, type Ability } from '@ekiden/model';
 import { CAPABILITIES } from './capabilities.js';
-import { type Abilities, type Ability, ABILITIES, type LaunchSpec } from './runtime.js';
+import type { Abilities, LaunchSpec } from './runtime.js';
 
 /** What the spec asks for, in the order in which it is refused. */
 export function wantedAbilities(spec: LaunchSpec): readonly Ability[] {

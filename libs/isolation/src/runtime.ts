@@ -6,7 +6,7 @@
  * The simulator has its own implementation of this port.
  */
 import type { Readable, Writable } from 'node:stream';
-import type { TaskId } from '@ekiden/model';
+import type { Ability, TaskId } from '@ekiden/model';
 import type { ContainerSpec } from './oci/container-spec.js';
 import type { TaskStatistics } from './task-statistics.js';
 
@@ -66,23 +66,6 @@ export interface LaunchSecurity {
   /** All of root's powers, no filter. */
   readonly isPrivileged?: boolean;
 }
-
-/** What a task can ask a runtime for beyond being run. */
-export const ABILITIES = [
-  'cpu-limit',
-  'memory-limit',
-  'pids-limit',
-  'open-files-limit',
-  'resize',
-  'user',
-  'capabilities',
-  'no-new-privs',
-  'seccomp',
-  'namespaces',
-  'pid-namespace',
-  'private-tmp',
-] as const;
-export type Ability = (typeof ABILITIES)[number];
 
 /** Null: given on this machine. Otherwise why not, with the package to install where one is missing. */
 export type Abilities = Readonly<Record<Ability, string | null>>;

@@ -20,6 +20,3 @@ export interface ContainerVolume {
   container_path: string;
   host_path: string;
 }
-
-/** An attribute of our agents: `oci`, or `no: ` and why. A master that is not ours has agents without it. */
-export const IMAGES_ATTRIBUTE = 'ekiden-images';

@@ -4,4 +4,5 @@ export * from './ekiden-extension.js';
 export type * from './messages.js';
 export * from './parse-call.js';
 export * from './recordio.js';
+export * from './agent-attributes.js';
 export * from './container-info.js';

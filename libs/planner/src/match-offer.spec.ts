@@ -80,6 +80,15 @@ describe('matching', () => {
     expect(result.refusals[0]).toMatchObject({ reason: 'UnfulfilledConstraint', text: 'needs an agent that runs images: no umoci' });
   });
 
+  it('takes an app to agents that give what its isolation asks for, and says of the others what they lack', () => {
+    const bounded = aSpec({ isolation: { pids: 50, seccomp: true, openFiles: 100 } });
+    const offers = [anOffer(1, { lacks: ['pids-limit', 'seccomp', 'private-tmp'] }), anOffer(2)];
+    const result = match({ offers, wanted: wantedOf({ ...bounded, cpusMilli: 1000 }, 2) });
+    expect(perOffer(result)).toEqual({ 'offer-2': 1 });
+    expect(result.refusals[0]).toMatchObject({ reason: 'UnfulfilledConstraint', text: 'needs pids-limit and seccomp, which the agent does not give' });
+    expect(perOffer(match({ offers: offers.slice(0, 1), wanted: wantedOf(aSpec(), 1) }))).toEqual({ 'offer-1': 1 });
+  });
+
   it('balances groups, whatever the number of agents in each', () => {
     const spec = aSpec({ constraints: [{ field: 'rack', operator: 'GROUP_BY', value: null }] });
     const offers = ['r1', 'r1', 'r1', 'r2'].map((rack, index) => anOffer(index, { attributes: { rack } }));

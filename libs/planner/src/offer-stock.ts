@@ -7,6 +7,7 @@
 import { countPorts, portsOf, subtractPorts, type AppSpec, type PortRanges } from '@ekiden/model';
 import { assignPorts } from './assign-ports.js';
 import type { ConstraintSet } from './constraints.js';
+import { lackOf } from './needs.js';
 import type { LaunchDecision, OfferView, Refusal, RefusalReason, WantedInstance } from './view.js';
 
 export interface Stock {
@@ -43,7 +44,7 @@ export const fits = (stock: Stock, spec: AppSpec): boolean =>
   stock.portCount >= spec.portDefinitions.length &&
   stock.offer.role === spec.role &&
   acceptsUnreserved(spec) &&
-  imagesRefusal(stock.offer, spec) === null &&
+  lackOf(stock.offer, spec) === null &&
   !stock.offer.isUnavailable;
 
 /** How many instances of the spec the quantities left would hold. */
@@ -72,9 +73,6 @@ export function take(stock: Stock, wanted: WantedInstance, ports: readonly numbe
 /** Offers hold unreserved resources only: an app that insists on reserved ones fits nowhere, and is told so. */
 const acceptsUnreserved = (spec: AppSpec): boolean => spec.acceptedResourceRoles === null || spec.acceptedResourceRoles.includes('*');
 
-const imagesRefusal = ({ imagesRefused }: OfferView, spec: AppSpec): string | null =>
-  spec.container === null || imagesRefused === null ? null : `needs an agent that runs images: ${imagesRefused}`;
-
 /** Why the stock cannot take one more; null when it could. */
 export function refusalOf(stock: Stock, spec: AppSpec, constraints: ConstraintSet): Refusal | null {
   const { offer } = stock;
@@ -94,9 +92,9 @@ export function refusalOf(stock: Stock, spec: AppSpec, constraints: ConstraintSe
     return refuse('NoCorrespondingReservationFound', `accepts only what is reserved for ${spec.acceptedResourceRoles?.join(', ')}; nothing here is reserved`);
   const constraint = constraints.refusal(offer);
   if (constraint !== null) return refuse('UnfulfilledConstraint', constraint);
-  const images = imagesRefusal(offer, spec);
+  const lack = lackOf(offer, spec);
   // Marathon has no reason of its own for it: to its clients it is a constraint like others.
-  if (images !== null) return refuse('UnfulfilledConstraint', images);
+  if (lack !== null) return refuse('UnfulfilledConstraint', lack);
   if (offer.isUnavailable) return refuse('AgentMaintenance', `${offer.hostname} is in a maintenance window`);
   if (stock.cpusMilli < spec.cpusMilli) return short('InsufficientCpus', spec.cpusMilli, stock.cpusMilli, 'cpus', 1000);
   if (stock.memMib < spec.memMib) return short('InsufficientMemory', spec.memMib, stock.memMib, 'MiB of memory', 1);

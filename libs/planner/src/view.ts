@@ -89,6 +89,8 @@ export interface OfferView {
   readonly isUnavailable: boolean;
   /** Why the agent runs no images; null: it does, or it is one that does not say. */
   readonly imagesRefused: string | null;
+  /** Names of abilities that the agent says it lacks. */
+  readonly lacks: readonly string[];
 }
 
 /** One instance that is scheduled and past its back-off. */

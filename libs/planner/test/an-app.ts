@@ -149,5 +149,6 @@ export const anOffer = (number: number, changes: Partial<OfferView> = {}): Offer
   zone: null,
   isUnavailable: false,
   imagesRefused: null,
+  lacks: [],
   ...changes,
 });

@@ -1,5 +1,5 @@
 /** An offer of the wire as the planner sees it. */
-import { attributesToModel, IMAGES_ATTRIBUTE, resourcesToModel, type WireOffer } from '@ekiden/mesos';
+import { attributesToModel, IMAGES_ATTRIBUTE, LACKS_ATTRIBUTE, resourcesToModel, type WireOffer } from '@ekiden/mesos';
 import { agentId, offerId, role, type Instant } from '@ekiden/model';
 import type { OfferView } from '@ekiden/planner';
 
@@ -18,6 +18,7 @@ export function readOffer(wire: WireOffer, defaultRole: string, now: Instant): O
     resources: resourcesToModel(wire.resources),
     attributes,
     imagesRefused: refusedIn(attributes[IMAGES_ATTRIBUTE] ?? ''),
+    lacks: attributes[LACKS_ATTRIBUTE]?.split(',') ?? [],
     region: wire.domain?.fault_domain?.region.name ?? null,
     zone: wire.domain?.fault_domain?.zone.name ?? null,
     isUnavailable: isUnavailable(wire, now),
