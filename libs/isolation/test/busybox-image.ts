@@ -26,6 +26,8 @@ const APPLETS = [
   'true',
   'head',
   'hostname',
+  'wget',
+  'mkdir',
 ];
 
 /** Fills a root directory. Throws naming the package when busybox is not there. */

@@ -17,7 +17,7 @@ import { collectImages, type CollectPolicy } from './collect-images.js';
 import { openImageFiles } from './image-files.js';
 import { parseImageReference } from './image-reference.js';
 import { pullImage, type PullProgress, type PullSettings } from './pull-image.js';
-import { createSlots } from './pull-slots.js';
+import { createSlots } from '../slots.js';
 
 export interface ImageStoreOptions extends PullSettings {
   /** Absolute; private to the store. */

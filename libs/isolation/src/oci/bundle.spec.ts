@@ -68,6 +68,7 @@ describe('the bundle', () => {
     sandbox: '/w/sandbox',
     volumes: [{ hostPath: '/srv/x', containerPath: '/x', isReadOnly: true }],
     networkFiles: [],
+    network: null,
     security: {},
     init: '/usr/bin/tini-static',
     seccomp: { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [] },
@@ -89,6 +90,16 @@ describe('the bundle', () => {
     const { mounts } = bundleConfig(input);
     expect(mounts).toContainEqual(expect.objectContaining({ destination: '/mnt/mesos/sandbox', source: '/w/sandbox' }));
     expect(mounts).toContainEqual(expect.objectContaining({ destination: '/x', source: '/srv/x', options: expect.arrayContaining(['ro', 'nosuid', 'nodev']) }));
+  });
+
+  it('has the machine’s network, or one of its own with files that it may write to', () => {
+    const types = (config: Readonly<Record<string, unknown>>) => (config['linux'] as { namespaces: { type: string; path?: string }[] }).namespaces;
+    expect(types(bundleConfig(input)).map(({ type }) => type)).not.toContain('network');
+    const network = { namespace: '/run/netns/x', hostname: 'abc' };
+    const own = bundleConfig({ ...input, network, networkFiles: [{ source: '/r/hosts', destination: '/etc/hosts', isReadOnly: false }] });
+    expect(types(own)).toContainEqual({ type: 'network', path: '/run/netns/x' });
+    expect(own['hostname']).toBe('abc');
+    expect(own['mounts']).toContainEqual(expect.objectContaining({ destination: '/etc/hosts', source: '/r/hosts', options: expect.arrayContaining(['rw']) }));
   });
 
   it('has a filter unless it is privileged or that was asked for, and is refused where the machine has no profile', () => {

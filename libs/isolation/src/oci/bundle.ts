@@ -2,7 +2,7 @@
  * The `config.json` of a container's bundle. Pure.
  *
  * As Docker does by default: its capabilities (less MKNOD, since no device controller stands behind it), its seccomp profile, its
- * masked paths; a process id, mount, ipc and uts namespace of its own, and the machine's network. The first process is a small init,
+ * masked paths; a process id, mount, ipc and uts namespace of its own, and the machine's network unless it is given another. The first process is a small init,
  * since a program that is number 1 ignores SIGTERM unless it handles it. Limits are those of the task's control group, which the
  * runtime is in when it forks: the bundle has none.
  */
@@ -18,8 +18,10 @@ export interface BundleInput {
   readonly workingDirectory: string;
   readonly sandbox: string;
   readonly volumes: readonly HostVolume[];
-  /** Of the machine, shown read only: with its network come its names. */
-  readonly networkFiles: readonly string[];
+  /** Names and resolvers: of the machine, read only, with its network; else of the container's own. */
+  readonly networkFiles: readonly NetworkFile[];
+  /** Null: the machine's network. */
+  readonly network: { readonly namespace: string; readonly hostname: string } | null;
   readonly security: LaunchSecurity;
   /** A statically linked tini; absolute, on the machine. */
   readonly init: string;
@@ -27,6 +29,12 @@ export interface BundleInput {
   readonly seccomp: DockerProfile | null;
   /** `process.arch`. */
   readonly arch: string;
+}
+
+export interface NetworkFile {
+  readonly source: string;
+  readonly destination: string;
+  readonly isReadOnly: boolean;
 }
 
 /** Docker's, without MKNOD. */
@@ -106,9 +114,13 @@ export function bundleConfig(input: BundleInput): Readonly<Record<string, unknow
       noNewPrivileges: security.noNewPrivs ?? false,
     },
     root: { path: 'rootfs' },
+    ...(input.network === null ? {} : { hostname: input.network.hostname }),
     mounts: mounts(input, isPrivileged),
     linux: {
-      namespaces: ['pid', 'mount', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })),
+      namespaces: [
+        ...['pid', 'mount', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })),
+        ...(input.network === null ? [] : [{ type: 'network', path: input.network.namespace }]),
+      ],
       ...(isPrivileged ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
       ...(isPrivileged || security.seccomp === 'unconfined' ? {} : { seccomp: seccompOf(input, capabilities) }),
     },
@@ -141,7 +153,12 @@ function mounts({ init, sandbox, volumes, networkFiles }: BundleInput, isPrivile
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [...closed, 'relatime', access] },
     { destination: INIT_PATH, type: 'bind', source: init, options: ['bind', 'ro', 'nosuid', 'nodev'] },
     { destination: CONTAINER_SANDBOX, type: 'bind', source: sandbox, options: ['bind', 'rw', 'nosuid', 'nodev', 'rprivate'] },
-    ...networkFiles.map((path) => ({ destination: path, type: 'bind', source: path, options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'] })),
+    ...networkFiles.map(({ source, destination, isReadOnly }) => ({
+      destination,
+      type: 'bind',
+      source,
+      options: ['bind', isReadOnly ? 'ro' : 'rw', 'nosuid', 'nodev', 'noexec'],
+    })),
     ...volumes.map(({ hostPath, containerPath, isReadOnly }) => ({
       destination: containerPath,
       type: 'bind',

@@ -2,7 +2,7 @@
  * What a launch with an image needs beside a launch without: a bundle and two directories in the run directory, and afterwards what
  * the container runtime said, should it have refused. All of it goes with the run directory; the mounts go with the processes.
  */
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../cgroup-driver.js';
 import type { LaunchSurroundings } from '../plan-launch.js';
@@ -22,6 +22,7 @@ import {
   planEnter,
   refusePaths,
 } from './plan-container.js';
+import { machineFiles, ownFiles, writeOwnFiles } from './network-files.js';
 import { keepStopSignal, parseStopSignal } from './stop-signal.js';
 import type { DockerProfile } from './seccomp-profile.js';
 
@@ -39,7 +40,6 @@ export interface PreparedContainer {
   launchText(around: LaunchSurroundings): string;
 }
 
-const NETWORK_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/hostname'];
 const MAX_LOG_BYTES = 64 * 1024;
 
 /** Writes the bundle. Throws with the reason when the image cannot be run as asked. */
@@ -56,7 +56,8 @@ export async function prepareContainer(spec: LaunchSpec, container: ContainerSpe
     workingDirectory: container.workingDirectory ?? (container.image.config.workingDirectory || '/'),
     sandbox: spec.sandbox,
     volumes: container.volumes,
-    networkFiles: NETWORK_FILES.filter((path) => existsSync(path)),
+    networkFiles: container.network === undefined ? machineFiles() : ownFiles(spec.runDir),
+    network: container.network ?? null,
     security: spec.security ?? {},
     init: tools.init,
     seccomp,
@@ -88,13 +89,14 @@ async function userOf(wanted: string | null, { image }: ContainerSpec): Promise<
   return { uid: found.uid, gid: found.gid, additionalGids: [], home: '/' };
 }
 
-function writeBundle({ runDir }: LaunchSpec, { image }: ContainerSpec, config: Readonly<Record<string, unknown>>): void {
+function writeBundle({ runDir }: LaunchSpec, { image, network }: ContainerSpec, config: Readonly<Record<string, unknown>>): void {
   const root = statSync(image.rootfs);
   if (!root.isDirectory()) throw new Error(`the image at ${image.rootfs} is no directory`);
   for (const name of [BUNDLE_DIR, `${BUNDLE_DIR}/rootfs`, UPPER_DIR, WORK_DIR]) mkdirSync(join(runDir, name), { mode: 0o700 });
   // It becomes the container's root directory, which every user in there has to get through.
   chmodSync(join(runDir, UPPER_DIR), root.mode & 0o7777);
   chownSync(join(runDir, UPPER_DIR), root.uid, root.gid);
+  if (network !== undefined) writeOwnFiles(runDir, network);
   // The environment may hold secrets.
   writeFileSync(join(runDir, BUNDLE_DIR, 'config.json'), JSON.stringify(config), { mode: 0o600 });
 }

@@ -1,4 +1,5 @@
 /** What a launch says about the container that its command runs in. The command, environment, user and limits stand beside it in `LaunchSpec`. */
+import type { DnsSettings } from '../networks/cni-config.js';
 
 export interface ContainerSpec {
   readonly image: UnpackedImage;
@@ -6,6 +7,18 @@ export interface ContainerSpec {
   readonly workingDirectory: string | null;
   /** In the order in which they are mounted. The sandbox is always there, at `CONTAINER_SANDBOX`. */
   readonly volumes: readonly HostVolume[];
+  /** Of its own. Absent: the machine's. */
+  readonly network?: ContainerNetwork;
+}
+
+/** Made before the launch (networks/), and taken away after the end, by whoever launches. */
+export interface ContainerNetwork {
+  /** The file that holds its network namespace open. */
+  readonly namespace: string;
+  readonly addresses: readonly string[];
+  /** Instead of the machine's resolvers; no nameservers: those. */
+  readonly dns: DnsSettings;
+  readonly hostname: string;
 }
 
 /** An image on this machine's disk: shared by all tasks of the same manifest, never written to. */

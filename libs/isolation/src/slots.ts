@@ -1,4 +1,4 @@
-/** A bound on pulls that run at once. Who is stopped while waiting leaves the queue. */
+/** A bound on work that runs at once (pulls, changes of networks). Who is stopped while waiting leaves the queue. */
 export interface Slots {
   isFull(): boolean;
   run<T>(stop: AbortSignal, work: () => Promise<T>): Promise<T>;
