@@ -56,7 +56,7 @@ const deployment = (more: Partial<DeploymentRow> = {}): DeploymentRow =>
     sentenced: [], startedAt: 0, progressAt: 0, stuckSince: null, endedAt: null, rollbackOf: null, ...more,
   }) as DeploymentRow; // prettier-ignore
 const process = (taskId: string = TASK, exit: unknown = null) =>
-  ({ taskId, spec: { limits: { cpusMilli: 100, memMib: 10 } }, pid: 1, command: 'run', exit, sickUntil: 0 }) as never;
+  ({ taskId, spec: { limits: { cpusMilli: 100, memMib: 10 } }, size: { cpusMilli: 100, memMib: 10 }, pid: 1, command: 'run', exit, sickUntil: 0 }) as never;
 const master = (books: unknown = null): Master =>
   ({ state: { books: () => books, agents: () => [{ agentId: 'S0' }], sizes: () => ({ offers: 99 }) } }) as never;
 const held = (cpusMilli: number, ports: readonly { begin: number; end: number }[] = []) => ({ cpusMilli, memMib: 0, diskMib: 0, gpus: 0, ports });
@@ -170,6 +170,7 @@ const CASES: readonly (readonly [string, (stage: Stage) => unknown, RegExp])[] =
   ['2c', (s) => s.tell(started(), started(`${ONE}._app.2`)), /of the same instance runs/],
   ['2d', (s) => s.commit([put(running())]).commit([put(scheduled())]).tell(started()), /after it had been recorded as over/],
   ['3a', (s) => (s.host([process(), process(`${ONE}._app.2`)]), s.tell(started())), /200 of 150 cpusMilli/],
+  ['3b', (s) => s.good({}, books({ tasks: [{ taskId: TASK, frameworkId: 'F', holds: true, resources: held(50) }] })).tell(started()), /may use 0.1 cpus, 10 MiB, the master holds 0.05 cpus, 0 MiB/],
   ['4a', (s) => s.commit([put(running())]).commit([put(running({ stop: stop('upgrading') }))]), /left 0 healthy, at least 1 of 1/],
   ['4b', (s) => s.commit([put(running({}, 'shop_web.instance-2' as never)), put(running({}, 'shop_web.instance-3' as never)), put(running())]), /raised the total to 3, at most 2/],
   ['4c', (s) => s.commit([put(running())]).commit([put(running({ stop: stop('health-check') }))]), /is stopped for its health, and is healthy/],

@@ -26,6 +26,7 @@ import {
   noTaskStartsTwice,
   onlyRecordedTasksStart,
   servicesOutliveEkiden,
+  sizesAreHeld,
   theEndedNeverStart,
 } from './invariants/processes.js';
 import {
@@ -56,6 +57,7 @@ export const INVARIANTS: readonly Invariant[] = [
   agentsKnowTheirProcesses,
   // 3. No over-commit.
   machinesAreNotOverCommitted,
+  sizesAreHeld,
   // 4. Roll-outs keep their word.
   healthyInstancesStay,
   totalsStayBounded,

@@ -6,7 +6,7 @@
 import type { AgentMessage, MasterMessage, RuntimeReport } from '@ekiden/agent-link';
 import type { HostVolume, ImageWish, LaunchSpec, TaskRuntime, UnpackedImage } from '@ekiden/isolation';
 import type { FrameworkInfo, StopReport, TaskInfo, TaskStatus } from '@ekiden/mesos';
-import type { AgentId, Attributes, Artifact, FrameworkId, Instant, Resources, TaskId, World } from '@ekiden/model';
+import type { AgentId, Attributes, Artifact, FrameworkId, Instant, Resources, TaskId, TaskSize, World } from '@ekiden/model';
 import type { ContainerPolicy } from './tasks/read-container.js';
 
 export interface AgentConfig {
@@ -70,6 +70,16 @@ export interface TaskRecord {
     /** SIGKILL was sent. */ readonly killedAt?: Instant;
     /** The agent ends it for its disk: says so. */ readonly overDisk?: string;
   } | null;
+  /**
+   * The newest change of its size; absent: none was asked for. `outcome` null: under way, and `task.resources` are the larger of both.
+   * Afterwards they are the size in force.
+   */
+  readonly resize?: {
+    readonly revision: number;
+    readonly from: TaskSize;
+    readonly to: TaskSize;
+    readonly outcome: { /** Why `from` stayed; null: `to` is in force. */ readonly refused: string | null } | null;
+  };
   /** Statuses not yet acknowledged, oldest first; only the head is in flight. */
   readonly unacknowledged: readonly TaskStatus[];
   /** How its stop went; absent: not stopped, or not over. */

@@ -4,7 +4,7 @@
  * This is all of the agent that the simulator runs. It awaits nothing but ports (decision 25): no sockets, no files, no
  * timers but the clock's. main.ts hands in the real ones.
  */
-import { AGENT_LINK_VERSION, type RegisterMessage } from '@ekiden/agent-link';
+import { AGENT_LINK_VERSION, AGENT_RESIZES, type RegisterMessage } from '@ekiden/agent-link';
 import { attributesToWire, killGraceMs, resourcesToWire, type FrameworkInfo, type TaskInfo } from '@ekiden/mesos';
 import type { AgentId, TaskId, Timer } from '@ekiden/model';
 import type { AgentPorts, AgentRecord, DiskMeter, TaskRecord } from './agent-ports.js';
@@ -189,7 +189,9 @@ const HEALTH_CHANGED: StatusFact = {
 };
 const READINESS_CHANGED: StatusFact = { ...HEALTH_CHANGED, reason: 'TASK_CHECK_STATUS_UPDATED' };
 
-function registration({ config }: AgentPorts, identity: AgentRecord, tasks: readonly LiveTask[]): RegisterMessage {
+const canResize = (runtime: AgentPorts['runtime']): boolean => runtime.resize !== undefined && (runtime.abilities?.resize ?? null) === null;
+
+function registration({ config, runtime }: AgentPorts, identity: AgentRecord, tasks: readonly LiveTask[]): RegisterMessage {
   const frameworks = new Map<string, FrameworkInfo>();
   for (const { record } of tasks) frameworks.set(record.frameworkId, record.framework);
   return {
@@ -206,6 +208,7 @@ function registration({ config }: AgentPorts, identity: AgentRecord, tasks: read
     zone: config.zone,
     bootId: config.bootId,
     ...(config.runtimes === undefined ? {} : { runtimes: config.runtimes }),
+    ...(canResize(runtime) ? { abilities: [AGENT_RESIZES] } : {}),
     frameworks: [...frameworks.values()],
     tasks: tasks.map(({ record }) => ({
       frameworkId: record.frameworkId,
@@ -235,6 +238,12 @@ function handleOrder(order: MasterOrder, { ports, table, outbox, runner, agentId
     case 'kill': {
       const task = table.get(order.taskId);
       if (task) runner.kill(task, killGraceMs(order.killPolicy));
+      else if (!table.isFinished(order.taskId)) sayUnknown(order.frameworkId, order.taskId);
+      return;
+    }
+    case 'resize': {
+      const task = table.get(order.taskId);
+      if (task) runner.resizer.resize(task, order);
       else if (!table.isFinished(order.taskId)) sayUnknown(order.frameworkId, order.taskId);
       return;
     }

@@ -7,6 +7,7 @@
 import type { CallAnswer, SchedulerTransport, SubscribeCall, Subscription, SubscriptionSink } from '@ekiden/framework-sdk';
 import {
   EKIDEN_BATCH_ACKNOWLEDGE,
+  EKIDEN_RESIZE,
   EKIDEN_TASK_DATA,
   encodeData,
   resourcesToModel,
@@ -134,15 +135,6 @@ export class FakeMaster implements SchedulerTransport {
     this.stream?.sink.event({ type: 'UPDATE', update: { status } });
   }
 
-  /** Its agent has registered without it: nobody but the master says so, and it says it once. */
-  drop(taskId: string): void {
-    const task = this.tasks.get(taskId);
-    if (task === undefined) throw new Error(`there is no task ${taskId}`);
-    this.tasks.delete(taskId);
-    this.say({ task_id: { value: taskId }, agent_id: { value: task.agent }, state: 'TASK_DROPPED', reason: 'REASON_RECONCILIATION', source: 'SOURCE_MASTER' });
-    this.release(task);
-  }
-
   private handle(call: Exclude<SchedulerCall, SubscribeCall>): void {
     switch (call.type) {
       case 'ACCEPT':
@@ -182,6 +174,7 @@ export class FakeMaster implements SchedulerTransport {
       case 'MESSAGE':
       case 'REQUEST':
       case 'UPDATE_FRAMEWORK':
+      case EKIDEN_RESIZE:
         return; // The core makes none of them.
     }
   }

@@ -7,10 +7,10 @@
  *
  *   agent  ── register ──►  master      tasks and unacknowledged statuses included
  *   agent  ◄─ registered ─  master      agent id, epochs
- *   agent  ◄─ launch, kill, acknowledge, message, shutdown-framework, ping ─ master
+ *   agent  ◄─ launch, kill, resize, acknowledge, message, shutdown-framework, ping ─ master
  *   agent  ── status, pong, executor-message ─► master
  */
-import type { AgentId, FrameworkId, TaskId, TaskState } from '@ekiden/model';
+import type { AgentId, FrameworkId, TaskId, TaskSize, TaskState } from '@ekiden/model';
 import type { FrameworkInfo, KillPolicy, TaskInfo, TaskStatus, WireAttribute, WireResource } from '@ekiden/mesos';
 
 export const AGENT_LINK_VERSION = 1;
@@ -21,9 +21,13 @@ export const AGENT_LINK_PATH = '/ekiden/v1/agent-link';
 /** The largest message accepted, in bytes: a registration with thousands of tasks. */
 export const MAX_LINK_MESSAGE_BYTES = 64 * 1024 * 1024;
 
+/** It takes `resize`, and its runtime can do it. */
+export const AGENT_RESIZES = 'resize';
+
 /** A task as its agent knows it; sent on registration, so that a new master knows all that runs. */
 export interface TaskReport {
   readonly frameworkId: FrameworkId;
+  /** Its resources: what it may use now. While its size changes, the larger of both. */
   readonly task: TaskInfo;
   /** The newest state, which may be ahead of what has been acknowledged. Terminal: resources are free. */
   readonly state: TaskState;
@@ -57,6 +61,8 @@ export interface RegisterMessage {
   readonly bootId: string;
   /** Absent: an agent of before, or a simulated one. */
   readonly runtimes?: readonly RuntimeReport[];
+  /** What it can beyond the first version of this protocol. Absent: nothing. */
+  readonly abilities?: readonly string[];
   readonly frameworks: readonly FrameworkInfo[];
   readonly tasks: readonly TaskReport[];
 }
@@ -86,6 +92,8 @@ export type MasterMessage =
   | { readonly type: 'refused'; readonly why: string; readonly permanent: boolean }
   | { readonly type: 'launch'; readonly framework: FrameworkInfo; readonly tasks: readonly TaskInfo[] }
   | { readonly type: 'kill'; readonly frameworkId: FrameworkId; readonly taskId: TaskId; readonly killPolicy: KillPolicy | null }
+  /** Only to an agent that says AGENT_RESIZES. The outcome is in the data of the task's statuses (`ResizeReport`). */
+  | { readonly type: 'resize'; readonly frameworkId: FrameworkId; readonly taskId: TaskId; readonly revision: number; readonly size: TaskSize }
   | { readonly type: 'acknowledge'; readonly frameworkId: FrameworkId; readonly taskId: TaskId; readonly uuid: string }
   | { readonly type: 'message'; readonly frameworkId: FrameworkId; readonly executorId: string; readonly data: string }
   /** The framework was torn down: end all its tasks. */

@@ -6,8 +6,11 @@
  *
  * The call EKIDEN_BATCH_ACKNOWLEDGE says what as many ACKNOWLEDGE say, each judged and passed on alone; it is announced under
  * its own name. Any other master answers it as an unknown call (501), and is given one ACKNOWLEDGE each.
+ *
+ * The call EKIDEN_RESIZE changes cpus and mem of a running task without a restart. 202: taken; the outcome is in the data of the
+ * task's statuses from then on. 409: not now, and nothing was done. 422: never on that agent. Its offers are spent or given back.
  */
-import type { CheckResult, HealthCheck, ReadinessCheck, ReadinessResult, TaskIsolation } from '@ekiden/model';
+import type { CheckResult, HealthCheck, ReadinessCheck, ReadinessResult, TaskIsolation, TaskSize } from '@ekiden/model';
 
 export const EKIDEN_TASK_DATA = 'EKIDEN_TASK_DATA';
 export const EKIDEN_BATCH_ACKNOWLEDGE = 'EKIDEN_BATCH_ACKNOWLEDGE';
@@ -29,6 +32,15 @@ export interface BatchAcknowledgeCall {
   batch_acknowledge: { acknowledgements: readonly Acknowledgement[] };
 }
 
+export const EKIDEN_RESIZE = 'EKIDEN_RESIZE';
+
+/** The newest change of a task's size on which its agent has decided. */
+export interface ResizeReport extends TaskSize {
+  readonly revision: number;
+  /** Why the size (which is the one in force) stayed as it was; null: it is as was asked for. */
+  readonly refused: string | null;
+}
+
 export interface EkidenTaskData {
   readonly ekiden: 1;
   /** Health checks with ports resolved: `port` is always set for the network kinds, `portIndex` is null. */
@@ -48,6 +60,8 @@ export interface EkidenStatusData {
   readonly exit: { readonly code: number | null; readonly signal: string | null; readonly oomKilled: boolean } | null;
   /** How its stop went; absent: nobody asked for one, or it was over before the process was started. */
   readonly stop?: StopReport;
+  /** Absent: nobody has asked for another size. */
+  readonly resize?: ResizeReport;
 }
 
 export interface StopReport {

@@ -5,7 +5,7 @@
  * reference, sections 1 to 3. Conversion to our units is `convert.ts`; framing is `recordio.ts`.
  */
 import type { TaskState } from '@ekiden/model';
-import type { BatchAcknowledgeCall } from './ekiden-extension.js';
+import type { BatchAcknowledgeCall, EKIDEN_RESIZE } from './ekiden-extension.js';
 
 export interface Value<T> {
   value: T;
@@ -177,6 +177,22 @@ export interface WireFilters {
 export type OfferOperation =
   { type: 'LAUNCH'; launch: { task_infos?: TaskInfo[] }; id?: WireId } | { type: 'LAUNCH_GROUP' | 'RESERVE' | 'UNRESERVE' | 'CREATE' | 'DESTROY'; id?: WireId };
 
+/** Ours: see ekiden-extension.ts. */
+export interface ResizeCall {
+  type: typeof EKIDEN_RESIZE;
+  framework_id: { value: string };
+  resize: {
+    readonly task_id: { readonly value: string };
+    readonly agent_id: { readonly value: string };
+    /** The whole new size: `cpus` and `mem`, both. What else the task has stays. */
+    readonly resources: readonly WireResource[];
+    /** Grows with each change of this task, from 1; of what comes twice or late, the higher one counts. */
+    readonly revision: number;
+    /** Of that agent and the task's role: what pays for growth. The rest of them is free again. */
+    readonly offer_ids?: readonly { readonly value: string }[];
+  };
+}
+
 export type SchedulerCall =
   | { type: 'SUBSCRIBE'; framework_id?: WireId; subscribe: { framework_info: FrameworkInfo; suppressed_roles?: string[] } }
   | { type: 'TEARDOWN'; framework_id: WireId }
@@ -188,6 +204,7 @@ export type SchedulerCall =
   | { type: 'SHUTDOWN'; framework_id: WireId; shutdown: { executor_id: WireId; agent_id: WireId } }
   | { type: 'ACKNOWLEDGE'; framework_id: WireId; acknowledge: { agent_id: WireId; task_id: WireId; uuid: string } }
   | BatchAcknowledgeCall
+  | ResizeCall
   | { type: 'RECONCILE'; framework_id: WireId; reconcile: { tasks?: { task_id: WireId; agent_id?: WireId }[] } }
   | { type: 'MESSAGE'; framework_id: WireId; message: { agent_id: WireId; executor_id: WireId; data: string } }
   | { type: 'REQUEST'; framework_id: WireId; request: { requests?: unknown[] } }

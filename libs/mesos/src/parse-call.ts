@@ -5,7 +5,7 @@
  * wrong is answered with the sentence that goes into the 400's body.
  */
 import { z } from 'zod';
-import { EKIDEN_BATCH_ACKNOWLEDGE, MAX_ACKNOWLEDGEMENTS_PER_CALL } from './ekiden-extension.js';
+import { EKIDEN_BATCH_ACKNOWLEDGE, EKIDEN_RESIZE, MAX_ACKNOWLEDGEMENTS_PER_CALL } from './ekiden-extension.js';
 import type { SchedulerCall } from './messages.js';
 
 export type ParsedCall =
@@ -15,6 +15,8 @@ export type ParsedCall =
 
 /** Nesting beyond this is refused before it is read. */
 const MAX_DEPTH = 200;
+/** Entries of a new size: of a task's resources, two can change. */
+const MAX_RESIZED = 8;
 
 const number = z.union([
   z.number(),
@@ -70,6 +72,8 @@ const acknowledgements = z.preprocess(
   (value) => (value === undefined || Array.isArray(value) ? value : [value]),
   z.array(acknowledgement).min(1).max(MAX_ACKNOWLEDGEMENTS_PER_CALL),
 );
+/** A list that is absent is none here: a size without a number would be none. */
+const resize = z.looseObject({ task_id: id, agent_id: id, resources: z.array(resource).max(MAX_RESIZED), revision: z.int().min(1), offer_ids: list(id) });
 const roles = z.looseObject({ roles: list(z.string()) });
 
 /** The sub-message of each call; a type that is not here is answered with 501. */
@@ -84,6 +88,7 @@ const SHAPES: Readonly<Record<string, { readonly field: string; readonly shape: 
   SHUTDOWN: { field: 'shutdown', shape: z.looseObject({ executor_id: id, agent_id: id }) },
   ACKNOWLEDGE: { field: 'acknowledge', shape: acknowledgement },
   [EKIDEN_BATCH_ACKNOWLEDGE]: { field: 'batch_acknowledge', shape: z.looseObject({ acknowledgements }) },
+  [EKIDEN_RESIZE]: { field: 'resize', shape: resize },
   RECONCILE: { field: 'reconcile', shape: z.looseObject({ tasks: list(z.looseObject({ task_id: id, agent_id: id.optional() })) }) },
   MESSAGE: { field: 'message', shape: z.looseObject({ agent_id: id, executor_id: id, data: z.string() }) },
   REQUEST: { field: 'request', shape: z.looseObject({ requests: list(z.unknown()) }) },

@@ -14,6 +14,23 @@ export interface Resources {
   readonly ports: PortRanges;
 }
 
+/** What of a running task can change without a restart. */
+export interface TaskSize {
+  readonly cpusMilli: number;
+  readonly memMib: number;
+}
+
+/** The larger one in each: what a task may use while it changes from one to the other. */
+export const largerSize = (a: TaskSize, b: TaskSize): TaskSize => ({
+  cpusMilli: Math.max(a.cpusMilli, b.cpusMilli),
+  memMib: Math.max(a.memMib, b.memMib),
+});
+
+export const isSameSize = (a: TaskSize, b: TaskSize): boolean => a.cpusMilli === b.cpusMilli && a.memMib === b.memMib;
+
+/** For people: `2 cpus, 256 MiB`. */
+export const describeSize = ({ cpusMilli, memMib }: TaskSize): string => `${cpusMilli / 1000} cpus, ${memMib} MiB`;
+
 export const NO_RESOURCES: Resources = { cpusMilli: 0, memMib: 0, diskMib: 0, gpus: 0, ports: NO_PORTS };
 
 export const addResources = (a: Resources, b: Resources): Resources => ({

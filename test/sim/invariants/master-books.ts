@@ -1,9 +1,10 @@
 /** The master's rules of resources: its books agree with one another, with what was offered and launched, and with its agents. */
-import { isTerminal } from '@ekiden/model';
+import { EKIDEN_RESIZE, type TaskStatus } from '@ekiden/mesos';
+import { isTerminal, type TaskSize } from '@ekiden/model';
 import type { AgentBooks, Master } from '../../../apps/master/src/master-ports.js';
 import type { Handlers, Invariant, Report } from './invariant.js';
 import { readBooks, type ReadBooks } from './books.js';
-import { amountsOf, amountsOnWire, difference, excess, minus, NOTHING, sumOf, type Amounts } from './quantities.js';
+import { amountsOf, amountsOnWire, difference, excess, larger, minus, NOTHING, resizeIn, sumOf, type Amounts } from './quantities.js';
 import type { Sight } from './sight.js';
 
 /** Calls `look` for each agent of the present master that a turn has touched, when it is over. */
@@ -66,6 +67,14 @@ export const nothingIsHeldTwice: Invariant = {
     }),
 };
 
+/** Whether it is carried out or not, a change of size spends its offers. */
+const ANSWERS_OF_RESIZE: readonly number[] = [202, 409, 422];
+
+function heldFor(master: Master, agentId: string, taskId: string): Amounts | null {
+  const task = master.state.books(agentId)?.tasks.find((one) => one.taskId === taskId);
+  return task === undefined ? null : amountsOf(task.resources);
+}
+
 interface OpenOffer {
   readonly agentId: string;
   readonly amounts: Amounts;
@@ -74,11 +83,14 @@ interface OpenOffer {
 export const offersAreSpentOnce: Invariant = {
   id: 'master-d',
   name: 'an offer is spent once',
-  sentence: 'what an ACCEPT launches is paid by offers that were sent, are still out, and hold at least as much; launching leaves no deficit',
+  sentence:
+    'what an ACCEPT launches, and the growth of a task, is paid by offers that were sent, are still out, and hold at least as much; neither leaves a deficit',
   begin: (sight, report) => {
     let out = new Map<string, OpenOffer>();
     let master: Master | null = null;
     /** The ACCEPT that is being handled: what it may spend. */
+    /** What is held for the task whose size is being changed. */
+    let growing: Amounts | null = null;
     let purse: { readonly ids: readonly string[]; readonly amounts: Amounts; readonly missing: readonly string[] } | null = null;
     const follow = (by: Master): void => {
       if (by !== master) [master, out] = [by, new Map()];
@@ -97,11 +109,19 @@ export const offersAreSpentOnce: Invariant = {
         },
         'call-got': ({ master: by, call }) => {
           follow(by);
-          if (call.type !== 'ACCEPT') return;
-          const ids = (call.accept.offer_ids ?? []).map(({ value }) => value);
+          if (call.type !== 'ACCEPT' && call.type !== EKIDEN_RESIZE) return;
+          const ids = ((call.type === 'ACCEPT' ? call.accept.offer_ids : call.resize.offer_ids) ?? []).map(({ value }) => value);
+          growing = call.type === 'ACCEPT' ? null : heldFor(by, call.resize.agent_id.value, call.resize.task_id.value);
           purse = { ids, amounts: sumOf(ids.flatMap((id) => out.get(id)?.amounts ?? [])), missing: ids.filter((id) => !out.has(id)) };
         },
         'master-sent': ({ host, master: by, message }) => {
+          if (message.type === 'resize' && growing !== null && purse !== null) {
+            const { taskId, size } = message;
+            const grown = excess(minus(larger(growing, size), growing), purse.amounts);
+            if (grown !== null)
+              report(`${taskId} on ${host} grows to ${size.cpusMilli} milli-cpus and ${size.memMib} MiB, and uses ${grown} of what pays for it`);
+            if (grown === null && purse.missing.length > 0) report(`${taskId} on ${host} grows from ${purse.missing.join(', ')}, which is not out`);
+          }
           if (message.type !== 'launch' || by !== sight.master()) return;
           const names = message.tasks.map((task) => task.task_id.value).join(', ');
           if (purse === null) return report(`${names} were launched on ${host}, and no ACCEPT was being handled`);
@@ -116,9 +136,18 @@ export const offersAreSpentOnce: Invariant = {
           }
         },
         'call-done': ({ call, answer }) => {
-          const ids = call.type === 'ACCEPT' ? call.accept.offer_ids : call.type === 'DECLINE' ? call.decline.offer_ids : [];
-          if (answer.status >= 200 && answer.status < 300) for (const { value } of ids ?? []) out.delete(value);
+          const ids =
+            call.type === 'ACCEPT'
+              ? call.accept.offer_ids
+              : call.type === 'DECLINE'
+                ? call.decline.offer_ids
+                : call.type === EKIDEN_RESIZE
+                  ? call.resize.offer_ids
+                  : [];
+          const isSpent = (answer.status >= 200 && answer.status < 300) || (call.type === EKIDEN_RESIZE && ANSWERS_OF_RESIZE.includes(answer.status));
+          if (isSpent) for (const { value } of ids ?? []) out.delete(value);
           purse = null;
+          growing = null;
         },
       },
       scan: () => {
@@ -139,6 +168,8 @@ interface Reported {
   readonly agentId: string;
   /** What runs there, as the agent said or was told. */
   readonly tasks: Map<string, Amounts>;
+  /** By task: the newest change of its size whose outcome was told, and one whose outcome was not. */
+  readonly sizes: Map<string, { readonly revision: number; readonly pending: { readonly revision: number; readonly size: TaskSize } | null }>;
   /** The master's list that was compared with `tasks` since either changed. */
   compared: AgentBooks['tasks'] | null;
 }
@@ -148,7 +179,7 @@ export const agentsAndMasterAgree: Invariant = {
   name: 'what agents run is what the master holds',
   sentence: 'the tasks that hold resources of a registered agent are those that it reported or was told to launch, and that it has not said to be over',
   begin: (sight, report) => {
-    const registers = new Map<number, Map<string, Amounts>>();
+    const registers = new Map<number, Pick<Reported, 'tasks' | 'sizes'>>();
     const agents = new Map<string, Reported>();
     /** By connection: a machine with a new disk has a second agent, while the master may not know yet that the first is gone. */
     const byWire = new Map<number, Reported>();
@@ -167,13 +198,16 @@ export const agentsAndMasterAgree: Invariant = {
             'agent-sent': ({ wire, message }) => {
               if (message.type !== 'register') return;
               const alive = message.tasks.filter(({ state }) => !isTerminal(state));
-              registers.set(wire, new Map(alive.map(({ task }) => [task.task_id.value, amountsOnWire(task.resources ?? [])])));
+              const sizes: Reported['sizes'] = new Map();
+              for (const { task, latest } of alive) sizes.set(task.task_id.value, { revision: resizeIn(latest)?.revision ?? 0, pending: null });
+              registers.set(wire, { tasks: new Map(alive.map(({ task }) => [task.task_id.value, amountsOnWire(task.resources ?? [])])), sizes });
             },
             'master-sent': ({ wire, master, message }) => {
               if (message.type === 'registered') {
                 // The same registration, come twice: what was said since is newer than its list.
                 if (byWire.get(wire)?.master === master) return;
-                const mine: Reported = { master, wire, agentId: message.agentId, tasks: new Map(registers.get(wire)), compared: null };
+                const said = registers.get(wire);
+                const mine: Reported = { master, wire, agentId: message.agentId, tasks: new Map(said?.tasks), sizes: new Map(said?.sizes), compared: null };
                 byWire.delete(agents.get(message.agentId)?.wire ?? wire);
                 agents.set(message.agentId, mine);
                 byWire.set(wire, mine);
@@ -186,11 +220,19 @@ export const agentsAndMasterAgree: Invariant = {
               const asked = message.type === 'reconcile-tasks' ? message.taskIds : [];
               // The agent may yet have them: they count until it says that it has not. What was given up with the agent holds nothing.
               for (const { taskId, resources } of held) if (asked.some((id) => id === taskId)) mine.tasks.set(taskId, amountsOf(resources));
+              if (message.type === 'resize') {
+                const amounts = mine.tasks.get(message.taskId);
+                if (amounts !== undefined) mine.tasks.set(message.taskId, larger(amounts, message.size));
+                const { revision, size } = message;
+                mine.sizes.set(message.taskId, { revision: mine.sizes.get(message.taskId)?.revision ?? 0, pending: { revision, size } });
+              }
               if (message.type === 'launch') for (const task of message.tasks) mine.tasks.set(task.task_id.value, amountsOnWire(task.resources ?? []));
             },
             'master-got': ({ wire, message }) => {
               const mine = byWire.get(wire);
-              if (mine === undefined || message.type !== 'status' || !isTerminal(message.latestState)) return;
+              if (mine === undefined || message.type !== 'status') return;
+              learnSize(mine, message.status);
+              if (!isTerminal(message.latestState)) return;
               mine.tasks.delete(message.status.task_id.value);
               mine.compared = null;
             },
@@ -205,6 +247,21 @@ export const agentsAndMasterAgree: Invariant = {
     };
   },
 };
+
+/** Until the outcome of the newest change is told, the larger of both counts. */
+function learnSize(mine: Reported, status: TaskStatus): void {
+  const outcome = resizeIn(status);
+  const id = status.task_id.value;
+  const amounts = mine.tasks.get(id);
+  const known = mine.sizes.get(id) ?? { revision: 0, pending: null };
+  if (outcome === null || amounts === undefined || outcome.revision <= known.revision) return;
+  const pending = known.pending !== null && known.pending.revision > outcome.revision ? known.pending : null;
+  const { cpusMilli, memMib, revision } = outcome;
+  const told = { ...amounts, cpusMilli, memMib };
+  mine.tasks.set(id, pending === null ? told : larger(told, pending.size));
+  mine.sizes.set(id, { revision, pending });
+  mine.compared = null;
+}
 
 function compare(agentId: string, tasks: ReadonlyMap<string, Amounts>, books: AgentBooks, report: Report): void {
   let inBoth = 0;

@@ -1,7 +1,8 @@
 /** Promises 2, 3 and 6, seen from the machines: what runs there, what may, and who ended it. */
-import { liveTask, parseTaskId, type InstanceId, type TaskId } from '@ekiden/model';
+import { describeSize, liveTask, parseTaskId, type InstanceId, type Resources, type TaskId } from '@ekiden/model';
+import type { SimProcess } from '../world/sim-process.js';
 import type { Invariant } from './invariant.js';
-import { amountsOf, amountsOnWire, excess, NOTHING, sumOf } from './quantities.js';
+import { amountsOf, amountsOnWire, excess, NOTHING, resizeIn, sumOf } from './quantities.js';
 import type { HostScene, Sight } from './sight.js';
 
 export const onlyRecordedTasksStart: Invariant = {
@@ -102,24 +103,68 @@ export const theEndedNeverStart: Invariant = {
 export const machinesAreNotOverCommitted: Invariant = {
   id: '3a',
   name: 'machines are not over-committed',
-  sentence: 'when a process starts, all that runs on its machine asks for no more cpus, memory and ports than the machine has, no port twice',
-  begin: (sight, report) => ({
-    on: {
-      'process-started': ({ host: name, process: { taskId } }) => {
-        const host = sight.host(name);
-        if (host === undefined) return;
-        const problem = excessOf(sight, host);
-        if (problem !== null) report(`${name}: after the start of ${taskId} its processes ask for ${problem}`);
+  sentence: 'when a process starts or grows, all that runs on its machine asks for no more cpus, memory and ports than the machine has, no port twice',
+  begin: (sight, report) => {
+    const judge = (name: string, what: string): void => {
+      const host = sight.host(name);
+      const problem = host === undefined ? null : excessOf(sight, host);
+      if (problem !== null) report(`${name}: after ${what} its processes ask for ${problem}`);
+    };
+    return {
+      on: {
+        'process-started': ({ host, process: { taskId } }) => judge(host, `the start of ${taskId}`),
+        'process-resized': ({ host, process: { taskId, size }, from }) => {
+          if (size.cpusMilli > from.cpusMilli || size.memMib > from.memMib) judge(host, `the growth of ${taskId}`);
+        },
       },
-    },
-  }),
+    };
+  },
+};
+
+export const sizesAreHeld: Invariant = {
+  id: '3b',
+  name: 'what a task may use is held for it',
+  sentence: 'the master holds for each task of a registered agent at least the cpus and the memory to which its process is limited',
+  begin: (sight, report) => {
+    const judge = (host: string, processes: readonly SimProcess[]): void => {
+      const agentId = sight.agentIdOf(host);
+      const books = agentId === null ? null : (sight.master()?.state.books(agentId) ?? null);
+      if (books === null || !books.isConnected || processes.length === 0) return;
+      const held = new Map<string, Resources>(books.tasks.flatMap(({ taskId, holds, resources }) => (holds ? [[taskId, resources]] : [])));
+      for (const { taskId, size, exit } of processes) {
+        const resources = exit === null ? held.get(taskId) : undefined;
+        if (resources !== undefined && (resources.cpusMilli < size.cpusMilli || resources.memMib < size.memMib))
+          report(`${taskId} on ${host} may use ${describeSize(size)}, the master holds ${describeSize(resources)} for it`);
+      }
+    };
+    return {
+      on: {
+        'process-started': ({ host, process }) => judge(host, [process]),
+        'process-resized': ({ host, process }) => judge(host, [process]),
+        'master-got': ({ host, message }) => {
+          const taskId = message.type === 'status' && resizeIn(message.status) !== null ? message.status.task_id.value : null;
+          if (taskId !== null)
+            judge(
+              host,
+              sight
+                .host(host)
+                ?.machine.alive()
+                .filter((process) => process.taskId === taskId) ?? [],
+            );
+        },
+      },
+      scan: () => {
+        for (const { name, machine } of sight.scene.hosts) judge(name, machine.alive());
+      },
+    };
+  },
 };
 
 /** What the processes of a machine ask for beyond what it has, in words; null: nothing. */
 function excessOf(sight: Sight, host: HostScene): string | null {
-  const asked = host.machine.alive().map(({ taskId, spec: { limits } }) => {
+  const asked = host.machine.alive().map(({ taskId, size }) => {
     const { ports } = amountsOnWire(sight.checkpoints.get(taskId)?.task.resources ?? []);
-    return { ...NOTHING, cpusMilli: limits.cpusMilli, memMib: limits.memMib, ports };
+    return { ...NOTHING, ...size, ports };
   });
   return excess(sumOf(asked), amountsOf(host.resources));
 }

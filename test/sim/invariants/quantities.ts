@@ -1,6 +1,6 @@
 /** The arithmetic of resources once more, plainly: what judges the allocator's does not use it. */
-import type { WireResource } from '@ekiden/mesos';
-import type { Resources } from '@ekiden/model';
+import { decodeStatusData, type ResizeReport, type TaskStatus, type WireResource } from '@ekiden/mesos';
+import type { Resources, TaskSize } from '@ekiden/model';
 
 interface Range {
   readonly begin: number;
@@ -35,6 +35,16 @@ export function amountsOnWire(resources: readonly WireResource[]): Amounts {
   }
   return { cpusMilli: Math.round(cpus * 1000), memMib, diskMib, gpus, ports };
 }
+
+/** What a status says of its task's size; null: nothing. */
+export const resizeIn = (status: TaskStatus | null): ResizeReport | null => decodeStatusData(status?.data)?.resize ?? null;
+
+/** The larger one of cpus and memory, the ports and all else of the first. */
+export const larger = (a: Amounts, size: TaskSize): Amounts => ({
+  ...a,
+  cpusMilli: Math.max(a.cpusMilli, size.cpusMilli),
+  memMib: Math.max(a.memMib, size.memMib),
+});
 
 export function sumOf(all: readonly Amounts[]): Amounts {
   const [only] = all;

@@ -2,6 +2,7 @@
 import { isTerminal } from '@ekiden/model';
 import type { Master } from '../../../apps/master/src/master-ports.js';
 import type { SimEvent } from '../world/sim-event.js';
+import { resizeIn } from './quantities.js';
 
 /** Kept up once, however many checks want to know. */
 export class TouchedAgents {
@@ -28,11 +29,11 @@ export class TouchedAgents {
     else if (event.kind === 'master-sent') {
       const { message, master, host } = event;
       if (message.type === 'registered') this.touchTasks(message.agentId, master);
-      else if (message.type === 'launch' || message.type === 'reconcile-tasks') this.touchTasks(this.agentIdOf(host), master);
+      else if (message.type === 'launch' || message.type === 'resize' || message.type === 'reconcile-tasks') this.touchTasks(this.agentIdOf(host), master);
     } else if (event.kind === 'master-got') {
-      // What a task does while it lives moves no resources.
+      // What a task does while it lives moves no resources, but for a change of its size.
       const { message, master, host } = event;
-      if (message.type !== 'status' || isTerminal(message.latestState)) this.touchTasks(this.agentIdOf(host), master);
+      if (message.type !== 'status' || isTerminal(message.latestState) || resizeIn(message.status) !== null) this.touchTasks(this.agentIdOf(host), master);
     }
   }
 
@@ -47,7 +48,14 @@ export class TouchedAgents {
   }
 
   private called({ master, call }: Extract<SimEvent, { kind: 'call-done' }>): void {
-    const ids = call.type === 'ACCEPT' ? call.accept.offer_ids : call.type === 'DECLINE' ? call.decline.offer_ids : [];
+    const ids =
+      call.type === 'ACCEPT'
+        ? call.accept.offer_ids
+        : call.type === 'DECLINE'
+          ? call.decline.offer_ids
+          : call.type === 'EKIDEN_RESIZE'
+            ? call.resize.offer_ids
+            : [];
     for (const { value } of ids ?? []) this.spent(value, master);
   }
 

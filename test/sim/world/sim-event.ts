@@ -7,7 +7,7 @@
 import type { AgentMessage, MasterMessage } from '@ekiden/agent-link';
 import type { CallAnswer, SubscribeCall } from '@ekiden/framework-sdk';
 import type { SchedulerCall, SchedulerEvent } from '@ekiden/mesos';
-import type { AppId, DeploymentId, Instance, InstanceId, TaskId } from '@ekiden/model';
+import type { AppId, DeploymentId, Instance, InstanceId, TaskId, TaskSize } from '@ekiden/model';
 import type { TaskRecord } from '../../../apps/agent/src/agent-ports.js';
 import type { Master } from '../../../apps/master/src/master-ports.js';
 import type { AppRow, DeploymentRow, EventRow, Write } from '../../../apps/paas-api/src/store/paas-store.js';
@@ -38,6 +38,8 @@ export type Outcome = { readonly kind: 'done'; readonly value: unknown } | { rea
 
 export type SimEvent =
   | { readonly kind: 'process-started'; readonly host: string; readonly process: SimProcess }
+  /** Its groups are limited to something else now. */
+  | { readonly kind: 'process-resized'; readonly host: string; readonly process: SimProcess; readonly from: TaskSize }
   | { readonly kind: 'process-ended'; readonly host: string; readonly process: SimProcess; readonly by: EndedBy }
   /** A task's record is durable now, or gone, as the agent's store promises. */
   | { readonly kind: 'checkpointed'; readonly host: string; readonly record: TaskRecord }

@@ -1,6 +1,6 @@
 /** A process on a simulated machine: what a task's launch made there. */
 import type { LaunchSpec, TaskExit } from '@ekiden/isolation';
-import type { TaskId } from '@ekiden/model';
+import type { TaskId, TaskSize } from '@ekiden/model';
 
 export interface SimProcess {
   readonly taskId: TaskId;
@@ -9,6 +9,10 @@ export interface SimProcess {
   readonly command: string;
   /** Whether it was given this port. */
   listensTo(port: number): boolean;
+  /** What its groups are limited to. */
+  size: TaskSize;
+  /** Memory that it has, and gives back to nobody. */
+  readonly holdsMib: number;
   exit: TaskExit | null;
   /** Fails its probes until then. */
   sickUntil: number;
@@ -33,6 +37,8 @@ export function newProcess(spec: LaunchSpec, pid: number, command: string): SimP
     pid,
     command,
     listensTo: (port) => ports.has(port),
+    size: { cpusMilli: spec.limits.cpusMilli, memMib: spec.limits.memMib },
+    holdsMib: Number(/holds (\d+)/.exec(command)?.[1] ?? 0),
     exit: null,
     sickUntil: 0,
     hangsUntil: command.includes('hang') ? Number.POSITIVE_INFINITY : 0,

@@ -2,14 +2,14 @@
  * A simulated machine: a disk and processes that outlive the agent, and the agent's ports on top of them.
  *
  * What an agent wrote stays after its death; tasks run on, end, and their exit records wait. How a task behaves is told by
- * its command line: `run`, `exit N after MS`, `ignore-term`, `unkillable`, `unhealthy`, `hang`, `stops in MS`,
+ * its command line: `run`, `exit N after MS`, `ignore-term`, `unkillable`, `unhealthy`, `hang`, `stops in MS`, `holds MIB`,
  * `cannot start`; any may be made sick, slow or deaf for a while (`sim-process.ts`).
  */
 import type { AgentPorts, AgentRecord, CheckpointStore, HostPorts, PreparationWatch, Probe, SandboxPort } from '../../../apps/agent/src/agent-ports.js';
 import { AGENT_FILE, fsCheckpointStore, JOURNAL, metaOf } from '../../../apps/agent/src/checkpoint/fs-checkpoint-store.js';
 import { parseAgentRecord } from '../../../apps/agent/src/checkpoint/record-format.js';
 import { readJournal } from '../../../apps/agent/src/checkpoint/task-journal.js';
-import type { LaunchResult, LaunchSpec, Recovered, TaskExit, TaskRuntime, TaskStatistics } from '@ekiden/isolation';
+import type { LaunchLimits, LaunchResult, LaunchSpec, Recovered, ResizeResult, TaskExit, TaskRuntime, TaskStatistics } from '@ekiden/isolation';
 import type { Artifact, Clock, TaskId } from '@ekiden/model';
 import { Chance } from './chance.js';
 import type { EndedBy, Tell } from './sim-event.js';
@@ -113,6 +113,7 @@ export class VirtualMachine {
         if (process?.exit) this.clock.after(0, () => ended(process.exit!));
         else this.watchers.set(taskId, ended);
       },
+      resize: (taskId, limits) => this.resize(taskId, limits),
       terminate: (taskId) => {
         const process = this.processes.get(taskId);
         if (process !== undefined) this.terminate(process);
@@ -220,6 +221,16 @@ export class VirtualMachine {
     const planned = /exit (\d+) after (\d+)/.exec(command);
     if (planned !== null) this.clock.after(Number(planned[2]), () => this.end(spec.taskId, { code: Number(planned[1]) }, 'itself'));
     return { kind: 'started', pid: process.pid };
+  }
+
+  private resize(taskId: TaskId, { cpusMilli, memMib }: LaunchLimits): ResizeResult {
+    const process = this.processes.get(taskId);
+    if (process === undefined || process.exit !== null) return { kind: 'refused', reason: `the task "${taskId}" does not run` };
+    if (process.holdsMib > memMib) return { kind: 'refused', reason: `it holds ${process.holdsMib} MiB of memory, more than the ${memMib} MiB` };
+    const from = process.size;
+    process.size = { cpusMilli, memMib };
+    this.tell({ kind: 'process-resized', host: this.name, process, from });
+    return { kind: 'resized' };
   }
 
   private terminate(process: SimProcess): void {

@@ -112,6 +112,7 @@ export class MasterLink {
         return;
       case 'launch':
       case 'kill':
+      case 'resize':
       case 'acknowledge':
       case 'message':
       case 'shutdown-framework':

@@ -14,6 +14,7 @@ const FIELDS: Readonly<Record<MasterMessage['type'], Readonly<Record<string, Kin
   refused: { why: 'text', permanent: 'boolean' },
   launch: { framework: 'object', tasks: 'list' },
   kill: { frameworkId: 'text', taskId: 'text' },
+  resize: { frameworkId: 'text', taskId: 'text', revision: 'number', size: 'object' },
   acknowledge: { frameworkId: 'text', taskId: 'text', uuid: 'text' },
   message: { frameworkId: 'text', executorId: 'text', data: 'text' },
   'shutdown-framework': { frameworkId: 'text' },

@@ -8,6 +8,7 @@ import type { LaunchLimits, TaskExit } from '@ekiden/isolation';
 import { encodeData, type FrameworkInfo, type StopReport, type StatusSource, type TaskStatus } from '@ekiden/mesos';
 import type { AgentId, CheckResult, Instant, TaskId, TaskState } from '@ekiden/model';
 import type { LiveTask } from '../tasks/live-task.js';
+import { resizeReport } from '../tasks/resize-task.js';
 import { describeStop } from './stop-report.js';
 
 export interface StatusContext {
@@ -27,6 +28,7 @@ export interface StatusFact {
 }
 
 export function makeStatus(task: LiveTask, fact: StatusFact, context: StatusContext): TaskStatus {
+  const resize = resizeReport(task.record);
   const healthy = task.ended && !task.plan.killsUnhealthy ? null : aggregateHealth(task.checks);
   return {
     task_id: { value: task.taskId },
@@ -55,6 +57,7 @@ export function makeStatus(task: LiveTask, fact: StatusFact, context: StatusCont
       checks: task.checks,
       readiness: task.readiness,
       ...(task.record.stop === undefined ? {} : { stop: task.record.stop }),
+      ...(resize === undefined ? {} : { resize }),
       exit: fact.exit && { code: fact.exit.code, signal: fact.exit.signal, oomKilled: fact.exit.oomKilled },
     }),
   };

@@ -7,7 +7,7 @@
  */
 import type { ContainerSpec } from '@ekiden/isolation';
 import { decodeStatusData } from '@ekiden/mesos';
-import { taskId, type CheckResult, type Clock, type Log, type ReadinessResult, type TaskId, type Timer } from '@ekiden/model';
+import { taskId, type CheckResult, type Clock, type Log, type ReadinessResult, type TaskId, type TaskSize, type Timer } from '@ekiden/model';
 import type { CheckpointStore, TaskRecord } from '../agent-ports.js';
 import type { TaskPlan } from './read-task.js';
 
@@ -44,7 +44,7 @@ export class LiveTask {
 
   constructor(
     record: TaskRecord,
-    readonly plan: TaskPlan,
+    public plan: TaskPlan,
     private readonly ports: LiveTaskPorts,
   ) {
     this.taskId = taskId(record.task.task_id.value);
@@ -60,6 +60,11 @@ export class LiveTask {
 
   update(change: Partial<TaskRecord>): void {
     this.record = { ...this.record, ...change };
+  }
+
+  /** Its limits are others from now on. */
+  resized(size: TaskSize): void {
+    this.plan = { ...this.plan, limits: { ...this.plan.limits, ...size } };
   }
 
   /** Durable when it resolves; rejects with the store's reason. Calls made while a write runs share the next one. */

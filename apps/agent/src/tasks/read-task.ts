@@ -4,11 +4,12 @@
  * Pure. Who may be the task's user is settled here (decision 20): the agent's own user unless the operator said otherwise;
  * `FrameworkInfo.user` is no permission and is not looked at. What cannot be acted on yet is refused, never ignored.
  */
-import { killGraceMs, type CommandInfo, type EkidenTaskData, type TaskInfo, type WireHealthCheck, type WireResource } from '@ekiden/mesos';
+import { killGraceMs, type CommandInfo, type EkidenTaskData, type TaskInfo, type WireHealthCheck } from '@ekiden/mesos';
 import type { LaunchLimits, LaunchSpec, Limit } from '@ekiden/isolation';
 import type { Artifact, Command, HealthCheck, TaskIsolation } from '@ekiden/model';
 import { readContainer, type ContainerPlan, type ContainerPolicy } from './read-container.js';
 import { readTaskData } from './task-data.js';
+import { sizeOf, sumOf } from './task-size.js';
 
 export interface TaskPolicy {
   /** Every task runs as this user unless it names an allowed one; null: as the agent. */
@@ -105,12 +106,11 @@ function isolationOf({ capabilities, namespaces, privateTmp, seccomp }: TaskIsol
   };
 }
 
-function readLimits({ resources, limits = {} }: TaskInfo): LaunchLimits {
+function readLimits({ resources = [], limits = {} }: TaskInfo): LaunchLimits {
   const cpus = limits['cpus']?.value;
   const mem = limits['mem']?.value;
-  const disk = scalar(resources, 'disk');
-  const cpusMilli = Math.round(scalar(resources, 'cpus') * 1000);
-  const memMib = Math.ceil(scalar(resources, 'mem'));
+  const disk = sumOf(resources, 'disk');
+  const { cpusMilli, memMib } = sizeOf({ resources });
   return {
     cpusMilli,
     memMib,
@@ -139,12 +139,6 @@ function environment(info: CommandInfo | undefined): Readonly<Record<string, str
   const env: Record<string, string> = {};
   for (const variable of info?.environment?.variables ?? []) env[variable.name] = variable.value ?? '';
   return env;
-}
-
-function scalar(resources: readonly WireResource[] | undefined, name: string): number {
-  let sum = 0;
-  for (const resource of resources ?? []) if (resource.name === name) sum += resource.scalar?.value ?? 0;
-  return sum;
 }
 
 /** Mesos' defaults: delay 15 s, interval 10 s, timeout 20 s, 3 failures, grace 10 s. */

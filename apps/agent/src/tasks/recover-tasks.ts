@@ -6,7 +6,7 @@
  *   any      (another boot of the host)    over: "host restarted"
  *   any      never started                 over: dropped, or killed if a kill was recorded
  *   any      exited                        over, with the status that the supervisor wrote down
- *   any      running                       watched again; checks and a kill under way go on
+ *   any      running                       watched again; checks, a kill and a change of size under way go on
  *
  * The agent may have been started with other resources, ports, attributes, users or another runtime: what runs goes on as it was
  * accepted. The master is told the new size; what its tasks hold beyond that is a deficit, and nothing is offered meanwhile.
@@ -88,6 +88,7 @@ async function recoverTask(task: LiveTask, boots: Boots, { ports, runner, hooks 
       // None yet, or how far its preparation was: nobody knows that it runs.
       if (record.latest === null || record.latest.state === 'TASK_STARTING') runner.report(task, RUNNING);
       if (!record.kill) for (const hook of hooks) hook.recover?.(task);
+      runner.resizer.recover(task);
       runner.watch(task);
       return;
   }

@@ -19,6 +19,7 @@ import { Killer } from './kill-task.js';
 import { LiveTask } from './live-task.js';
 import { NO_IMAGES } from './read-container.js';
 import { readTask, type ReadTask, type TaskPlan, type TaskPolicy } from './read-task.js';
+import { Resizer } from './resize-task.js';
 import { Slots } from './slots.js';
 import { taskEnv } from './task-env.js';
 import { MAX_TASKS, type TaskTable } from './task-table.js';
@@ -46,6 +47,7 @@ const NO_PLAN: TaskPlan = {
 
 export class TaskRunner {
   readonly killer: Killer;
+  readonly resizer: Resizer;
   private readonly launches = new Slots(MAX_LAUNCHES);
   private readonly fetchingLaunches = new Slots(MAX_FETCHING_LAUNCHES);
   private stopped = false;
@@ -60,6 +62,7 @@ export class TaskRunner {
     private readonly agentId: () => AgentId | null,
   ) {
     this.killer = new Killer(ports, { stopping: (task) => this.stopping(task), cancelled: (task) => this.cancelled(task) });
+    this.resizer = new Resizer(ports, (task, message) => this.report(task, { ...RUNNING, source: 'SOURCE_AGENT', message }));
   }
 
   /** A LAUNCH: idempotent per task id. */

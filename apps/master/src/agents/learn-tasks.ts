@@ -1,7 +1,7 @@
 /**
  * What an agent's report says about tasks, against what the master believed.
  *
- *   reported and known     take the newest state; repeat a kill that was asked for
+ *   reported and known     take the newest state and size; repeat a kill or a change of size that was asked for
  *   reported, not known    learnt (this master is new, or the agent was unreachable), told to its framework, and killed if
  *                          a kill has come meanwhile
  *   known, not reported    asked about: the agent answers TASK_DROPPED; forgotten if it had ended already
@@ -15,6 +15,7 @@ import { addTask, dropUnreachable, forgetTask, moveTask } from '../cluster/tasks
 import type { Agent, Core, Framework, Task } from '../cluster/core.js';
 import { addFramework } from '../framework/subscribe.js';
 import { problemOf } from '../framework/framework-info.js';
+import { learnResources, sendResize } from '../framework/resize.js';
 import { tell } from '../framework/status.js';
 import { askedResources } from '../framework/validate-task.js';
 
@@ -67,11 +68,14 @@ function learnTask(core: Core, agent: Agent, framework: Framework, report: TaskR
   if (known !== undefined && known.agentId === agent.agentId) {
     known.status = latest ?? known.status;
     moveTask(core, known, state);
+    learnResources(core, agent, known, askedResources(info.resources ?? []), latest);
+    if (!isTerminal(known.state)) sendResize(agent, known);
     return known;
   }
   if (known !== undefined) forgetTask(core, known); // Only one agent can be right, and this one has it.
   const task = addTask(core, framework, agent, { info, role: roleOf(framework, report), resources: askedResources(info.resources ?? []), state }, taskId);
   task.status = latest;
+  learnResources(core, agent, task, task.resources, latest);
   const kill = agent.awaitedKills.get(taskId);
   if (kill?.frameworkId === framework.frameworkId) task.kill = { policy: kill.policy };
   return task;

@@ -55,6 +55,7 @@ function admit(core: Core, connection: AgentConnection, message: RegisterMessage
   agent.zone = message.zone;
   agent.version = message.version;
   agent.runtimes = message.runtimes ?? [];
+  agent.abilities = message.abilities ?? [];
   agent.state = 'registered';
   agent.since = null;
   agent.connection = connection;

@@ -71,6 +71,7 @@ export const agentOf = (entry: AgentEntry, state: Agent['state']): Agent => ({
   zone: null,
   version: '',
   runtimes: [],
+  abilities: [],
   attributes: entry.attributes,
   resources: entry.resources,
   state,

@@ -8,7 +8,7 @@
 import { newAllocatorState, type AllocatorState } from '@ekiden/allocator';
 import type { RuntimeReport } from '@ekiden/agent-link';
 import type { FrameworkInfo, KillPolicy, TaskInfo, TaskStatus, WireAttribute, WireResource } from '@ekiden/mesos';
-import type { AgentId, FrameworkId, Instant, OfferId, Resources, Role, TaskId, TaskState, Timer } from '@ekiden/model';
+import type { AgentId, FrameworkId, Instant, OfferId, Resources, Role, TaskId, TaskSize, TaskState, Timer } from '@ekiden/model';
 import type { AgentConnection } from '../agents/agent-connection.js';
 import { PingRounds } from '../agents/ping-rounds.js';
 import type { Session } from '../framework/session.js';
@@ -20,7 +20,12 @@ export interface Task {
   readonly agentId: AgentId;
   readonly name: string;
   readonly role: Role;
-  readonly resources: Resources;
+  /** What counts as held while it `holds`: the larger of both sizes while its size changes. Only `cluster/tasks.ts` changes it. */
+  resources: Resources;
+  /** A change of its size whose outcome its agent has not told yet; null: none. */
+  resize: { readonly revision: number; readonly size: TaskSize } | null;
+  /** The newest change of its size whose outcome is known; 0: none. */
+  revision: number;
   readonly labels: TaskInfo['labels'];
   readonly discovery: TaskInfo['discovery'];
   /** The newest state that its agent knows. */
@@ -83,6 +88,7 @@ export interface Agent {
   version: string;
   /** As it said when it registered. */
   runtimes: readonly RuntimeReport[];
+  abilities: readonly string[];
   attributes: readonly WireAttribute[];
   resources: readonly WireResource[];
   state: AgentState;

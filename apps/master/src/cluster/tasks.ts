@@ -1,7 +1,7 @@
 /** Tasks in the two tables and in the allocator's books, always all three together. */
 import { release, removeFramework, use } from '@ekiden/allocator';
 import type { TaskInfo } from '@ekiden/mesos';
-import { isTerminal, type AgentId, type Resources, type Role, type TaskId, type TaskState } from '@ekiden/model';
+import { containsResources, isTerminal, type AgentId, type Resources, type Role, type TaskId, type TaskState } from '@ekiden/model';
 import type { Agent, Core, Framework, Task } from './core.js';
 
 export interface NewTask {
@@ -20,6 +20,8 @@ export function addTask(core: Core, framework: Framework, agent: Agent, { info, 
     name: info.name,
     role,
     resources,
+    resize: null,
+    revision: 0,
     labels: info.labels,
     discovery: info.discovery,
     state,
@@ -41,6 +43,19 @@ export function moveTask(core: Core, task: Task, state: TaskState): void {
   task.state = state;
   if (isTerminal(state)) freeTask(core, task);
 }
+
+/** What the task may use is something else from now on. Whoever lets it grow has taken that out of an offer before. */
+export function changeResources(core: Core, task: Task, resources: Resources): void {
+  if (isSame(task.resources, resources)) return;
+  if (task.holds) {
+    release(core.allocator, task, task.resources);
+    use(core.allocator, task, resources);
+    core.look(task.agentId);
+  }
+  task.resources = resources;
+}
+
+const isSame = (a: Resources, b: Resources): boolean => containsResources(a, b) && containsResources(b, a);
 
 /** The task is over for everybody. */
 export function forgetTask(core: Core, task: Task): void {

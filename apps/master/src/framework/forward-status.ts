@@ -9,6 +9,7 @@ import { isTerminal, taskId as toTaskId, type FrameworkId, type TaskState } from
 import { forgetTask, moveTask } from '../cluster/tasks.js';
 import { count, type Agent, type Core, type Framework } from '../cluster/core.js';
 import { problemOf } from './framework-info.js';
+import { learnOutcome } from './resize.js';
 import { sendStatus } from './status.js';
 
 export interface ReportedStatus {
@@ -27,6 +28,7 @@ export function forwardStatus(core: Core, agent: Agent, { frameworkId, status, l
     task.status = status;
     task.unacknowledged = status.uuid === undefined ? task.unacknowledged : status;
     moveTask(core, task, latestState);
+    learnOutcome(core, task, status);
   }
   sendStatus(core, framework, { ...status, agent_id: { value: agent.agentId } });
   // Without a uuid it is not acknowledged: what ends by it ends now. Who missed it asks, and is told that the agent has no such task.

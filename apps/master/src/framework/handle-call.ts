@@ -4,7 +4,7 @@
  * 202 means "queued": what goes wrong later comes as an event, or not at all.
  */
 import { revive, suppress } from '@ekiden/allocator';
-import { EKIDEN_BATCH_ACKNOWLEDGE, type SchedulerCall } from '@ekiden/mesos';
+import { EKIDEN_BATCH_ACKNOWLEDGE, EKIDEN_RESIZE, type SchedulerCall } from '@ekiden/mesos';
 import { assertNever, type Role } from '@ekiden/model';
 import { count, isAnyAwaited, type Agent, type AwaitedKill, type Core, type Framework } from '../cluster/core.js';
 import type { HttpAnswer } from '../master-ports.js';
@@ -14,6 +14,7 @@ import { acknowledge } from './forward-status.js';
 import { judgeFrameworkInfo, withId } from './framework-info.js';
 import { explain, reconcile } from './reconcile.js';
 import { removeFramework } from './remove-framework.js';
+import { resize } from './resize.js';
 import { tellAllocator } from './subscribe.js';
 
 type Call = Exclude<SchedulerCall, { type: 'SUBSCRIBE' }>;
@@ -21,15 +22,18 @@ type Call = Exclude<SchedulerCall, { type: 'SUBSCRIBE' }>;
 /** Kills that wait for one agent's return; more are dropped, and asked for again. */
 export const MAX_AWAITED_KILLS = 10_000;
 
+const EXTENSIONS: ReadonlySet<Call['type']> = new Set([EKIDEN_BATCH_ACKNOWLEDGE, EKIDEN_RESIZE]);
+
 const ACCEPTED: HttpAnswer = { status: 202, text: '' };
 
 export function handleCall(core: Core, streamId: string | null, call: Call): HttpAnswer {
-  if (call.type === EKIDEN_BATCH_ACKNOWLEDGE && !core.ports.config.extensions) return { status: 501, text: `Call '${call.type}' is not supported` };
+  if (EXTENSIONS.has(call.type) && !core.ports.config.extensions) return { status: 501, text: `Call '${call.type}' is not supported` };
   const framework = core.frameworks.get(call.framework_id.value);
   const refusal = judgeCaller(framework, streamId, call.framework_id.value);
   if (refusal !== null || framework === undefined) return refusal ?? ACCEPTED;
   count(core, `calls_${call.type.toLowerCase()}`);
   if (call.type === 'UPDATE_FRAMEWORK') return updateFramework(core, framework, call.update_framework);
+  if (call.type === EKIDEN_RESIZE) return resize(core, framework, call.resize);
   handle(core, framework, call);
   return ACCEPTED;
 }
@@ -43,7 +47,7 @@ function judgeCaller(framework: Framework | undefined, streamId: string | null, 
   return { status: 400, text };
 }
 
-function handle(core: Core, framework: Framework, call: Exclude<Call, { type: 'UPDATE_FRAMEWORK' }>): void {
+function handle(core: Core, framework: Framework, call: Exclude<Call, { type: 'UPDATE_FRAMEWORK' | typeof EKIDEN_RESIZE }>): void {
   switch (call.type) {
     case 'TEARDOWN':
       return removeFramework(core, framework, 'teardown');

@@ -4,7 +4,7 @@
  * Problems of the framework are no HTTP errors: the stream opens, its only event is ERROR, and it ends (reference: 1.5).
  */
 import { setFramework } from '@ekiden/allocator';
-import { EKIDEN_BATCH_ACKNOWLEDGE, EKIDEN_TASK_DATA, type FrameworkInfo, type MasterInfo, type SchedulerCall } from '@ekiden/mesos';
+import { EKIDEN_BATCH_ACKNOWLEDGE, EKIDEN_RESIZE, EKIDEN_TASK_DATA, type FrameworkInfo, type MasterInfo, type SchedulerCall } from '@ekiden/mesos';
 import { frameworkId, type FrameworkId } from '@ekiden/model';
 import { count, hasCapability, type Core, type Framework } from '../cluster/core.js';
 import type { EventSink, MasterConfig, SubscribeAnswer } from '../master-ports.js';
@@ -74,7 +74,7 @@ export function tellAllocator(core: Core, framework: Framework): void {
 
 export function masterInfo(masterId: string, config: MasterConfig): MasterInfo {
   const { hostname, ip, port } = config;
-  const capabilities = ['AGENT_UPDATE', 'QUOTA_V2', ...(config.extensions ? [EKIDEN_TASK_DATA, EKIDEN_BATCH_ACKNOWLEDGE] : [])];
+  const capabilities = ['AGENT_UPDATE', 'QUOTA_V2', ...(config.extensions ? [EKIDEN_TASK_DATA, EKIDEN_BATCH_ACKNOWLEDGE, EKIDEN_RESIZE] : [])];
   return {
     id: masterId,
     ip: littleEndian(ip),

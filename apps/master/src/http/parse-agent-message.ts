@@ -27,6 +27,7 @@ const report = z.looseObject({
 });
 /** Of one agent; with what it says about each. */
 const MAX_RUNTIMES = 16;
+const MAX_ABILITIES = 64;
 const MAX_REASONS = 64;
 const runtime = z.looseObject({ name: z.string(), isUsed: z.boolean(), reasons: z.array(z.string()).max(MAX_REASONS) });
 
@@ -44,6 +45,7 @@ const message = z.discriminatedUnion('type', [
     region: z.string().nullable(),
     zone: z.string().nullable(),
     runtimes: z.array(runtime).max(MAX_RUNTIMES).optional(),
+    abilities: z.array(z.string()).max(MAX_ABILITIES).optional(),
     frameworks: z.array(framework),
     tasks: z.array(report).max(MAX_TASKS),
   }),

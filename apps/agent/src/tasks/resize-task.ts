@@ -1,0 +1,97 @@
+/**
+ * Gives a running task more or fewer cpus, more or less memory, while it runs.
+ *
+ *   order ─► record ("begun", the larger of both sizes counts) ─► durable ─► limits of its groups ─► record (the size in force) ─► status
+ *
+ * The record comes first, so that an agent that dies in between leaves no limit of which nobody knows: the next one does it again,
+ * which changes nothing where it was done. The outcome is in the data of every status from then on; the first one is sent until
+ * it is acknowledged. A change that is refused leaves the task as it was. Of two orders the one with the higher revision counts.
+ */
+import { decodeStatusData, type ResizeReport } from '@ekiden/mesos';
+import { describeSize, largerSize, type TaskSize } from '@ekiden/model';
+import type { AgentPorts, TaskRecord } from '../agent-ports.js';
+import type { LiveTask } from './live-task.js';
+import { limitsOfSize, sizeOf, withSize } from './task-size.js';
+
+export interface ResizeOrder {
+  readonly revision: number;
+  readonly size: TaskSize;
+}
+
+type Outcome = { readonly refused: string | null };
+
+/** What of the record every status says; undefined: nobody has asked, or the first answer is still to come. */
+export function resizeReport({ resize, latest }: TaskRecord): ResizeReport | undefined {
+  if (resize === undefined || resize.outcome === null) return decodeStatusData(latest?.data)?.resize;
+  const { revision, from, to, outcome } = resize;
+  return { revision, ...(outcome.refused === null ? to : from), refused: outcome.refused };
+}
+
+export class Resizer {
+  constructor(
+    private readonly ports: Pick<AgentPorts, 'runtime' | 'log'>,
+    /** Makes a status of it. */
+    private readonly told: (task: LiveTask, message: string) => void,
+  ) {}
+
+  /** Answers at once. What came before is answered again, since whoever repeats it has missed the answer. */
+  resize(task: LiveTask, { revision, size }: ResizeOrder): void {
+    const { stage, kill, resize: before } = task.record;
+    if (stage !== 'running' || kill !== null) return; // Its end says all that there is to say.
+    if (before !== undefined && revision <= before.revision) {
+      if (before.outcome !== null) this.tell(task, before.outcome);
+      return;
+    }
+    const from = inForce(task.record);
+    task.update({ resize: { revision, from, to: size, outcome: null }, task: withSize(task.record.task, largerSize(from, size)) });
+    void this.carryOut(task, revision);
+  }
+
+  /** The agent before this one may have died in the middle of it. */
+  recover(task: LiveTask): void {
+    const { resize, kill } = task.record;
+    if (resize?.outcome === null && kill === null) this.settle(task, this.apply(task, resize.to));
+  }
+
+  private async carryOut(task: LiveTask, revision: number): Promise<void> {
+    let outcome: Outcome | null = null;
+    try {
+      await task.saveNow();
+    } catch (error) {
+      outcome = { refused: `it could not be written down: ${String(error)}` };
+    }
+    const { resize, stage } = task.record;
+    if (stage !== 'running' || resize?.revision !== revision || resize.outcome !== null) return; // Overtaken by a newer one, or by the end.
+    this.settle(task, outcome ?? this.apply(task, resize.to));
+  }
+
+  private apply(task: LiveTask, size: TaskSize): Outcome {
+    const { runtime } = this.ports;
+    const limits = limitsOfSize(task.plan.limits, size);
+    if (limits.kind === 'refused') return { refused: limits.why };
+    if (runtime.resize === undefined) return { refused: `the \`${runtime.name}\` runtime cannot change the size of a running task` };
+    const result = runtime.resize(task.taskId, limits.limits);
+    return { refused: result.kind === 'resized' ? null : result.reason };
+  }
+
+  private settle(task: LiveTask, outcome: Outcome): void {
+    const { resize, task: info } = task.record;
+    if (resize === undefined) return;
+    const size = outcome.refused === null ? resize.to : resize.from;
+    task.update({ resize: { ...resize, outcome }, task: withSize(info, size) });
+    task.resized(size);
+    this.ports.log.info('task-resized', { taskId: task.taskId, revision: resize.revision, ...size, refused: outcome.refused });
+    this.tell(task, outcome);
+  }
+
+  private tell(task: LiveTask, { refused }: Outcome): void {
+    const size = describeSize(inForce(task.record));
+    this.told(task, refused === null ? `resized in place: ${size}` : `not resized, it keeps ${size}: ${refused}`);
+  }
+}
+
+/** What its groups are limited to now. */
+function inForce({ resize, task }: TaskRecord): TaskSize {
+  if (resize === undefined) return sizeOf(task);
+  return resize.outcome?.refused === null ? resize.to : resize.from;
+}
