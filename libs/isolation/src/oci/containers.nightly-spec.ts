@@ -160,6 +160,27 @@ it('lets another process in, as its user, in its environment and no more powerfu
   expect(said).toContain('/bin/sleep 1000');
 });
 
+it('gives an operator a terminal with its size, its user, Ctrl-C, an exit status, and nothing left behind', async () => {
+  const spec = world.spec('', inImage(['/bin/sleep', '1000'], { user: 'app' }));
+  const pid = await world.start(spec);
+  await until('its init to be there', () => initListens(spec.runDir, pid));
+  const line = `stty size; id -u; echo $TERM; sleep 1001 & trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 0.05; done`;
+  const guest = await world.runtime.exec?.({ ...spec, argv: ['/bin/sh', '-c', line], io: { type: 'xterm', columns: 100, rows: 30 } });
+  let screen = '';
+  guest?.output?.on('data', (chunk: Buffer) => (screen += chunk.toString()));
+  await until('it to be ready', () => screen.includes('ready\r\n'));
+  expect(screen).toContain('30 100\r\n1234\r\nxterm\r\n');
+  guest?.input?.write('\u0003');
+  expect(await guest?.ended).toMatchObject({ code: 9 });
+  expect(screen).toContain('interrupted');
+  const left = await world.runtime.exec?.({ ...spec, argv: ['/bin/ps'], io: 'pipes' });
+  let processes = '';
+  left?.output?.on('data', (chunk: Buffer) => (processes += chunk.toString()));
+  await new Promise((resolve) => left?.output?.on('close', resolve));
+  expect(processes).toContain('sleep 1000');
+  expect(processes).not.toContain('sleep 1001');
+});
+
 it('dies of SIGTERM when it does not handle it, and of SIGKILL whatever it does', async () => {
   const meek = world.spec('', inImage(['/bin/sleep', '1000']));
   const stubborn = world.spec('', inImage(shell('trap "" TERM; (trap "" TERM; sleep 1000) & touch /mnt/mesos/sandbox/up; while :; do sleep 0.05; done')));
