@@ -1,5 +1,6 @@
 import { decodeStatusData, type TaskStatus } from '@ekiden/mesos';
 import { NO_RESOURCES, taskId } from '@ekiden/model';
+import { CLEAN_UP_AGAIN_MS } from './tasks/clean-up.js';
 import { PROGRESS_AFTER_MS, PROGRESS_EVERY_MS } from './tasks/progress.js';
 import { MAX_FETCHING_LAUNCHES } from './tasks/task-runner.js';
 import type { AgentPorts, SandboxPort } from './agent-ports.js';
@@ -99,6 +100,19 @@ describe('launch', () => {
     bench.machine.disk.mend();
     await bench.launch('t2');
     expect(last(bench.link.statuses())).toMatchObject({ state: 'TASK_RUNNING' });
+  });
+
+  it('leaves nothing of a task that ended while its disk was full, once the disk has room', async () => {
+    const bench = new AgentBench();
+    await bench.start();
+    await bench.launch('t1');
+    bench.machine.disk.fill();
+    bench.machine.end(T, { code: 0 });
+    await bench.clock.run(CLEAN_UP_AGAIN_MS);
+    expect(bench.agent.tasks()).toEqual([]);
+    bench.machine.disk.mend();
+    await bench.clock.run(CLEAN_UP_AGAIN_MS);
+    expect(bench.machine.checkpointed()).toEqual([]);
   });
 
   it('says how the process ended', async () => {

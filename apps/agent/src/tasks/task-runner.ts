@@ -14,6 +14,7 @@ import type { AgentPorts, DiskPolicy, TaskRecord } from '../agent-ports.js';
 import { endFact, hasCapability, makeStatus, overDiskFact, type StatusFact } from '../status/make-status.js';
 import { stopReport } from '../status/stop-report.js';
 import type { StatusOutbox } from '../status/status-outbox.js';
+import { CleanUp } from './clean-up.js';
 import type { TaskHook } from './hooks/task-hook.js';
 import { Killer } from './kill-task.js';
 import { LiveTask } from './live-task.js';
@@ -48,6 +49,7 @@ const NO_PLAN: TaskPlan = {
 export class TaskRunner {
   readonly killer: Killer;
   readonly resizer: Resizer;
+  private readonly cleanUp: CleanUp;
   private readonly launches = new Slots(MAX_LAUNCHES);
   private readonly fetchingLaunches = new Slots(MAX_FETCHING_LAUNCHES);
   private stopped = false;
@@ -61,6 +63,7 @@ export class TaskRunner {
     private readonly hooks: readonly TaskHook[],
     private readonly agentId: () => AgentId | null,
   ) {
+    this.cleanUp = new CleanUp(ports, hooks);
     this.killer = new Killer(ports, { stopping: (task) => this.stopping(task), cancelled: (task) => this.cancelled(task) });
     this.resizer = new Resizer(ports, (task, message) => this.report(task, { ...RUNNING, source: 'SOURCE_AGENT', message }));
   }
@@ -170,24 +173,19 @@ export class TaskRunner {
     this.tellIfEmpty();
   }
 
-  /** The end is acknowledged: everything but the sandbox goes. The checkpoint first: without it nothing is recovered. */
+  /** The end is acknowledged: everything but the sandbox goes. */
   async finish(task: LiveTask): Promise<void> {
-    const { latest, frameworkId: framework, runDir } = task.record;
+    const { latest, frameworkId: framework } = task.record;
     if (task.abandoned && latest) this.outbox.sendOnce(framework, withoutUuid(latest));
     this.outbox.drop(task.taskId);
     this.table.finish(task.taskId);
-    try {
-      await task.remove();
-      if (runDir !== '') await this.ports.runtime.forget(task.taskId, runDir);
-      for (const hook of this.hooks) await hook.forget?.(task);
-    } catch (error) {
-      this.ports.log.warn('task-clean-up-failed', { taskId: task.taskId, why: String(error) });
-    }
+    await this.cleanUp.of(task);
   }
 
   /** Tasks run on; no timer of ours is left. Resolves when what was put off is on disk. */
   async stop(): Promise<void> {
     this.stopped = true;
+    this.cleanUp.stop();
     for (const task of this.table.all()) {
       this.killer.drop(task.taskId);
       this.outbox.drop(task.taskId);
