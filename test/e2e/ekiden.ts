@@ -13,6 +13,8 @@ import { join } from 'node:path';
 import { hasCode } from '../../libs/isolation/src/cgroup-driver.js';
 
 export const HOME = process.cwd();
+/** Where every container sees its sandbox. */
+const CONTAINER_SANDBOX = '/mnt/mesos/sandbox';
 const BOUND_MS = 60_000;
 const LOOK_AGAIN_MS = 20;
 
@@ -147,12 +149,12 @@ export class Ekiden {
     return (await this.get(`/v2/apps/${id}/tasks`)).body.tasks;
   }
 
-  /** Processes on this machine whose environment names a task of ours (the task and what it started). */
+  /** Processes on this machine whose environment names a task of ours (the task and what it started); of containers, anybody's. */
   taskProcesses(): { pid: number; taskId: string }[] {
     return processes().flatMap(({ pid }) => {
       const taskId = environmentOf(pid)?.['MESOS_TASK_ID'];
       const sandbox = environmentOf(pid)?.['MESOS_SANDBOX'];
-      return taskId !== undefined && sandbox?.startsWith(this.dataDir) ? [{ pid, taskId }] : [];
+      return taskId !== undefined && (sandbox?.startsWith(this.dataDir) || sandbox === CONTAINER_SANDBOX) ? [{ pid, taskId }] : [];
     });
   }
 

@@ -77,6 +77,29 @@ it('runs what the image says, healthy, through the death of the agent, and leave
   expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(ekiden.dataDir);
 });
 
+it('runs each instance once, although its agent is killed in the middle of its launch', async () => {
+  const fresh = registry.push('busybox:killed', [
+    '--config.env',
+    'GREETING=twice',
+    '--config.entrypoint',
+    '/bin/sh',
+    '--config.entrypoint',
+    '-c',
+    '--config.cmd',
+    SERVE,
+  ]);
+  const app = { id: '/img/killed', ...SMALL, backoffSeconds: 0, instances: 4, ...docker(fresh), ...CHECKED, constraints: [['test', 'UNLIKE', 'bare|open']] };
+  expect((await ekiden.send('PUT', '/v2/apps//img/killed', app)).status).toBeLessThan(300);
+  await eventually('a launch is under way', async () => (await ekiden.tasks('/img/killed')).some(({ state }) => state !== 'TASK_RUNNING'));
+  await ekiden.kill('agent');
+  await ekiden.settled('/img/killed');
+  const tasks = await ekiden.tasks('/img/killed');
+  expect(await Promise.all(tasks.map(page))).toEqual(Array.from({ length: 4 }, () => 'hello twice from /mnt/mesos/sandbox\n'));
+  const ours = new Set(tasks.map((task) => task.id.split('._app.')[0]));
+  const running = new Set(ekiden.taskProcesses().flatMap(({ taskId }) => (ours.has(taskId.split('._app.')[0]) ? [taskId] : [])));
+  expect(running).toEqual(new Set(tasks.map(({ id }) => id)));
+});
+
 it('runs a command of the app in the image, in both types, with its own environment and user', async () => {
   const app = { ...SMALL, cmd: SERVE, env: { GREETING: 'app' }, ...CHECKED };
   await ekiden.deploy({ id: '/img/docker', ...app, ...docker(image, { forcePullImage: true }) });
