@@ -75,6 +75,7 @@ async function measureRuntime(context: Context, runtime: MeasuredRuntime): Promi
   say(`statistics of ${BURST}`, burst.statisticsMs);
   say('kill of a group of 11 → nobody left, p50', p50(await runtime.groupKills(ENDS)));
   say('end → known, p50', p50(await runtime.exits(ENDS)));
+  say('a command in a task, p50', p50(await runtime.commands(context.quick ? QUICK_LAUNCHES : LAUNCHES)));
 }
 
 async function measureEngine(context: Context, engine: Engine): Promise<void> {
@@ -91,6 +92,9 @@ async function measureEngine(context: Context, engine: Engine): Promise<void> {
   say('a launch, p99', p99(launches));
   const helpers = await Promise.all(ids.map((id) => engine.helperOf(id)));
   say('a task: helpers, PSS', helpers.reduce((sum, pid) => sum + memoryOf(pid).pssMib, 0) / ids.length, 'MiB');
+  const commands: number[] = [];
+  for (const id of ids) commands.push(await engine.inContainer(id));
+  say('a command in a task, p50', p50(commands));
   const [toKill, toEnd] = [ids.slice(0, ENGINE_ENDS), ids.slice(ENGINE_ENDS, 2 * ENGINE_ENDS)];
   const kills: number[] = [];
   for (const id of toKill) kills.push(await engine.untilOver(id, () => engine.kill(id)));

@@ -98,6 +98,20 @@ export class MeasuredRuntime {
     return took;
   }
 
+  /** A command in a running task, as a health check or an operator runs it: from the call to its end, with nothing of it left. */
+  async commands(count: number): Promise<number[]> {
+    const spec = await this.launch(this.spec(SLEEP));
+    const took: number[] = [];
+    for (let at = 0; at < count; at += 1) {
+      const began = performance.now();
+      const command = await this.runtime.exec?.({ ...spec, argv: ['/bin/sh', '-c', 'exit 0'], io: 'none' });
+      await command?.ended;
+      took.push(performance.now() - began);
+    }
+    await this.endAll([spec]);
+    return took;
+  }
+
   async end(): Promise<void> {
     await this.runtime.sweep(new Set());
     const { driver } = this;
