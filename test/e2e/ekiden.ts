@@ -135,13 +135,15 @@ export class Ekiden {
     await this.settled(app.id);
   }
 
-  /** No deployment affects the app, and as many tasks run as it wants. */
+  /** No deployment affects the app, as many tasks run as it wants, and each can be seen: one just forked has no name of its own yet. */
   async settled(id: string): Promise<void> {
     await eventually(`${id} is settled`, async () => {
       const { status, body } = await this.get(`/v2/apps/${id}`);
-      return (
-        status === 200 && body.app.deployments.length === 0 && body.app.tasksRunning === body.app.instances && body.app.tasks.length === body.app.instances
-      );
+      if (status !== 200 || body.app.deployments.length > 0) return false;
+      const { instances, tasks, tasksRunning } = body.app;
+      if (tasksRunning !== instances || tasks.length !== instances) return false;
+      const seen = new Set(namedProcesses().map(({ taskId }) => taskId));
+      return tasks.every((task: AnyJson) => seen.has(task.id));
     });
   }
 
@@ -151,11 +153,7 @@ export class Ekiden {
 
   /** Processes on this machine whose environment names a task of ours (the task and what it started); of containers, anybody's. */
   taskProcesses(): { pid: number; taskId: string }[] {
-    return processes().flatMap(({ pid }) => {
-      const taskId = environmentOf(pid)?.['MESOS_TASK_ID'];
-      const sandbox = environmentOf(pid)?.['MESOS_SANDBOX'];
-      return taskId !== undefined && (sandbox?.startsWith(this.dataDir) || sandbox === CONTAINER_SANDBOX) ? [{ pid, taskId }] : [];
-    });
+    return namedProcesses().flatMap(({ pid, taskId, sandbox }) => (sandbox.startsWith(this.dataDir) || sandbox === CONTAINER_SANDBOX ? [{ pid, taskId }] : []));
   }
 
   /** All that runs for this data directory, whoever started it: parts, Postgres, supervisors, tasks and what they forked. */
@@ -340,6 +338,14 @@ function processes(): { pid: number; ppid: number; command: string }[] {
         return []; // It ended meanwhile.
       }
     });
+}
+
+/** Those whose environment names a task, of whatever Ekiden. */
+function namedProcesses(): { pid: number; taskId: string; sandbox: string }[] {
+  return processes().flatMap(({ pid }) => {
+    const { MESOS_TASK_ID: taskId, MESOS_SANDBOX: sandbox } = environmentOf(pid) ?? {};
+    return taskId !== undefined && sandbox !== undefined ? [{ pid, taskId, sandbox }] : [];
+  });
 }
 
 function environmentOf(pid: number): Record<string, string> | null {
