@@ -1,9 +1,10 @@
 /**
  * Offers in, launches out.
  *
- * A round begins as soon as there are offers and instances that want one. What it does not use while somebody still waits is
- * declined with a filter; when nobody does, it is kept at hand for a moment, since where one instance was wanted the next one
- * mostly is soon. While nothing is wanted, offers are given back and suppressed; a new want revives them at once, filters
+ * A round begins as soon as there are offers and instances that want one. What it does not use is kept at hand for a moment, since
+ * where one instance was wanted the next one mostly is soon, and asking for it anew would cost a look at every agent of the cluster.
+ * What was in vain is not tried again before something has changed: a new offer is, or an app that waits. After that moment it is
+ * declined, with a filter. While nothing is wanted, offers are given back and suppressed; a new want revives them at once, filters
  * included, so that a crashed instance does not wait for an old refusal to run out. The master is asked while the want is
  * being committed: an offer decides nothing, and is at hand when it may be used. Should the commit fail, it goes back.
  *
@@ -12,7 +13,7 @@
  */
 import type { Connection, SchedulerClient } from '@ekiden/framework-sdk';
 import { EKIDEN_TASK_DATA, type WireOffer } from '@ekiden/mesos';
-import type { Instant, OfferId, TaskId, Timer } from '@ekiden/model';
+import type { AgentId, Instant, OfferId, TaskId, Timer } from '@ekiden/model';
 import type { OfferView } from '@ekiden/planner';
 import type { Draft } from '../ledger/draft.js';
 import { findInstance } from '../desired/kill-tasks.js';
@@ -47,6 +48,10 @@ export class OfferLoop {
   private readonly held = new Map<OfferId, OfferView>();
   /** Recorded launches of the present stream, by whether their ACCEPT has been answered. */
   private readonly launches = new Map<TaskId, 'sent' | 'taken'>();
+  /** Of those held, which no round has seen yet. */
+  private readonly unseen = new Set<OfferId>();
+  /** An app that waits has changed since the last round: what was in vain may not be any more. */
+  private hasNews = false;
   private isMatching = false;
   /** No offers are wanted, as far as the master was told. */
   isSuppressed = true;
@@ -60,6 +65,7 @@ export class OfferLoop {
   private offeredAt: Instant = 0;
   /** Since when there have been offers at hand. */
   private heldSince: Instant = 0;
+  private returnTimer: Timer | null = null;
   private readonly revive: ReviveThrottle;
 
   constructor(
@@ -83,6 +89,7 @@ export class OfferLoop {
     this.suppressTimer?.cancel();
     this.askAgainTimer?.cancel();
     this.foresight?.cancel();
+    this.returnTimer?.cancel();
     this.revive.stop();
     this.held.clear();
   }
@@ -98,12 +105,13 @@ export class OfferLoop {
     for (const wire of offers) {
       const offer = readOffer(wire, this.ports.config.role, now);
       this.held.set(offer.id, offer);
+      this.unseen.add(offer.id);
     }
     this.match();
   }
 
   rescind(id: OfferId): void {
-    this.held.delete(id);
+    this.release(id);
   }
 
   /** Before a commit: who will want an offer after it? */
@@ -113,6 +121,7 @@ export class OfferLoop {
     this.foresight = this.ports.clock.after(FORESIGHT_MS, () => {
       this.foresight = null;
       if (this.wants.isEmpty) this.armSuppress();
+      else this.match();
     });
     this.revive.ask();
   }
@@ -125,7 +134,10 @@ export class OfferLoop {
     this.foresight = null;
     if (isReloaded) this.wants.forget();
     let fresh = 0;
-    for (const id of looked) fresh += this.wants.refresh(this.ledger.state, id, now);
+    for (const id of looked) {
+      fresh += this.wants.refresh(this.ledger.state, id, now);
+      if (this.wants.has(id)) this.hasNews = true;
+    }
     if (isReloaded) this.settleAll();
     if (fresh > 0 || this.wants.isEmpty) this.askSoon();
     if (this.wants.isEmpty) return this.armSuppress();
@@ -156,6 +168,7 @@ export class OfferLoop {
 
   private forgetStream(): void {
     this.held.clear();
+    this.unseen.clear();
     this.launches.clear();
     this.isSuppressed = true; // As the subscription asked for.
     this.hasFilters = false;
@@ -165,8 +178,12 @@ export class OfferLoop {
     const { connection } = this.client();
     if (this.isMatching || connection === null || this.held.size === 0) return;
     if (this.wants.isEmpty) return this.keep();
+    const ids = this.hasNews ? this.held.keys() : this.unseen;
+    const offers = [...ids].flatMap((id) => this.held.get(id) ?? []);
+    if (offers.length === 0) return this.keep();
     this.isMatching = true;
-    const offers = [...this.held.values()];
+    this.hasNews = false;
+    this.unseen.clear();
     void this.round(connection, offers).finally(() => {
       this.isMatching = false;
       this.match();
@@ -176,9 +193,18 @@ export class OfferLoop {
   /** Offers for which there is no use now. */
   private keep(): void {
     if (this.foresight !== null) return;
-    const isTooLong = this.ports.clock.now() - this.heldSince >= MAX_HELD_MS;
-    if (this.isSuppressed || isTooLong) this.decline([...this.held.keys()]);
-    this.armSuppress();
+    const leftMs = this.heldSince + MAX_HELD_MS - this.ports.clock.now();
+    if (this.isSuppressed || leftMs <= 0) this.decline([...this.held.keys()]);
+    if (this.wants.isEmpty) this.armSuppress();
+    else if (this.held.size > 0) this.armReturn(leftMs);
+  }
+
+  /** Somebody waits, and has no use for what is at hand. */
+  private armReturn(leftMs: number): void {
+    this.returnTimer ??= this.ports.clock.after(leftMs, () => {
+      this.returnTimer = null;
+      this.match();
+    });
   }
 
   private async round(connection: Connection, offers: readonly OfferView[]): Promise<void> {
@@ -205,10 +231,23 @@ export class OfferLoop {
       );
     this.note(offers, round);
     for (const order of round.accepts) {
-      this.held.delete(order.offerId);
+      this.release(order.offerId);
       void this.accept(connection, order);
     }
-    if (!this.wants.isEmpty) this.decline(round.unused);
+    if (this.wants.isEmpty) return;
+    this.decline(round.useless);
+    this.mend();
+  }
+
+  /** Several parts of one agent, each too small: given back, they come again as one. */
+  private mend(): void {
+    const parts = new Map<AgentId, number>();
+    for (const { agentId } of this.held.values()) parts.set(agentId, (parts.get(agentId) ?? 0) + 1);
+    if (parts.size === this.held.size) return;
+    this.decline(
+      [...this.held.values()].filter(({ agentId }) => (parts.get(agentId) ?? 0) > 1).map(({ id }) => id),
+      0,
+    );
   }
 
   private note(offers: readonly OfferView[], { refusals, used }: Round): void {
@@ -278,10 +317,16 @@ export class OfferLoop {
   }
 
   private decline(ids: readonly OfferId[], refuseMs = this.ports.config.declineMs): void {
-    const open = ids.filter((id) => this.held.delete(id));
+    const open = ids.filter((id) => this.release(id));
     if (open.length === 0) return;
     if (refuseMs > RETRY_OFFERS_MS) this.hasFilters = true;
     this.sendDecline(open, refuseMs);
+  }
+
+  /** True: it was at hand. */
+  private release(id: OfferId): boolean {
+    this.unseen.delete(id);
+    return this.held.delete(id);
   }
 
   private sendDecline(ids: readonly OfferId[], refuseMs: number): void {

@@ -33,7 +33,8 @@ export interface AcceptOrder {
 
 export interface Round {
   readonly accepts: readonly AcceptOrder[];
-  readonly unused: readonly OfferId[];
+  /** Not to be kept for what may be wanted next: another role might have the agent meanwhile. */
+  readonly useless: readonly OfferId[];
   /** App → its refusals in this round. */
   readonly refusals: ReadonlyMap<AppId, readonly Refusal[]>;
   /** App → offers of which it took something. */
@@ -47,6 +48,8 @@ export function decideRound(draft: Draft, input: RoundInput): Round {
   const { offers, random, maxPerOffer } = input;
   const match = matchOffers({ offers, wanted, peers, random, maxPerOffer, now: draft.now });
 
+  const roles = new Set(wanted.map((one) => one.spec.role));
+  const unused = new Set(match.unused);
   const byId = new Map(offers.map((offer) => [offer.id, offer]));
   const orders = new Map<OfferId, { offer: OfferView; tasks: { taskId: TaskId; instance: Instance; info: TaskInfo }[] }>();
   const usedBy = new Map<AppId, Set<OfferId>>();
@@ -67,7 +70,7 @@ export function decideRound(draft: Draft, input: RoundInput): Round {
   }
   return {
     accepts: [...orders.values()].map(({ offer, tasks }) => ({ offerId: offer.id, agentId: offer.agentId, role: offer.role, tasks })),
-    unused: match.unused,
+    useless: offers.filter(({ id, role }) => unused.has(id) && (roles.size > 1 || !roles.has(role))).map(({ id }) => id),
     refusals: groupRefusals(match.refusals),
     used: new Map([...usedBy].map(([id, taken]) => [id, taken.size])),
   };

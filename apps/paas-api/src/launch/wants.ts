@@ -90,8 +90,9 @@ export class Wants {
     return this.attempts.size;
   }
 
-  apps(): Iterable<AppId> {
-    return this.byApp.keys();
+  /** An instance of the app wants an offer. */
+  has(appId: AppId): boolean {
+    return this.byApp.has(appId);
   }
 
   /** What is wanted in `reader` now, of the apps that want something: the newest state decides. */
