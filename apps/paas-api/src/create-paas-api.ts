@@ -230,7 +230,7 @@ class Core {
         const { log, clock, config } = this.ports;
         const { launchTimeoutMs } = config;
         const { ledger, offers, kills } = this;
-        const observe = { log, now: () => clock.now(), launchTimeoutMs, ledger, client: () => this.client, offers, kills };
+        const observe = { log, clock, launchTimeoutMs, ledger, client: () => this.client, offers, kills };
         return void recordStatus(observe, status, connection);
       }
       case 'FAILURE': {

@@ -135,6 +135,15 @@ export class FakeMaster implements SchedulerTransport {
     this.stream?.sink.event({ type: 'UPDATE', update: { status } });
   }
 
+  /** Its agent has registered without it: nobody but the master says so, and it says it once. */
+  drop(taskId: string): void {
+    const task = this.tasks.get(taskId);
+    if (task === undefined) throw new Error(`there is no task ${taskId}`);
+    this.tasks.delete(taskId);
+    this.say({ task_id: { value: taskId }, agent_id: { value: task.agent }, state: 'TASK_DROPPED', reason: 'REASON_RECONCILIATION', source: 'SOURCE_MASTER' });
+    this.release(task);
+  }
+
   private handle(call: Exclude<SchedulerCall, SubscribeCall>): void {
     switch (call.type) {
       case 'ACCEPT':

@@ -44,6 +44,22 @@ describe('a launch', () => {
     expect(bench.master.launched).toEqual([taskId]);
   });
 
+  // Seed 391129: it was still waited for when its roll-out had long been stuck.
+  it('whose end the master told while the store was away is given up, and made again', async () => {
+    const bench = await Bench.started({ launchTimeoutMs: 3_600_000 });
+    bench.master.autoRun = false;
+    await bench.put({ instances: 1 });
+    await bench.clock.until('taken', () => bench.master.launched.length === 1);
+    await bench.clock.run(100);
+    const [lost] = bench.master.launched;
+    bench.store.failNextCommit('before');
+    bench.master.autoRun = true;
+    bench.master.drop(lost!);
+    await bench.quiet();
+    expectConsistent(bench, 1);
+    expect(bench.master.launched).toHaveLength(2);
+  });
+
   it('that stays without a word is killed and made again', async () => {
     const bench = await Bench.started({ launchTimeoutMs: 10_000 });
     bench.master.autoRun = false;

@@ -2,12 +2,13 @@
  * Statuses in: recorded, and only then acknowledged.
  *
  * Each is one decision of the ledger; what arrives together is committed together. A status that could not be recorded is
- * not acknowledged, and comes again. One about a task that belongs to nobody kills it, if it may be alive.
+ * not acknowledged, and comes again; an end that the master tells by itself comes once, so that it is kept until it is recorded.
+ * One about a task that belongs to nobody kills it, if it may be alive.
  */
 import type { Connection, SchedulerClient } from '@ekiden/framework-sdk';
 import type { TaskStatus } from '@ekiden/mesos';
 import { unknownInstanceTerminated } from '@ekiden/marathon-api';
-import { agentId, isTerminal, liveTask, parseTaskId, type Instance, type Log } from '@ekiden/model';
+import { agentId, isTerminal, liveTask, parseTaskId, type Clock, type Instance, type Log } from '@ekiden/model';
 import { judgeUnknownTask, type InstanceInput, type ObservedStatus } from '@ekiden/planner';
 import { findInstance } from '../desired/kill-tasks.js';
 import type { KillLoop } from '../launch/kill-loop.js';
@@ -19,7 +20,7 @@ import { readStatus } from './read-status.js';
 
 export interface ObservePorts {
   readonly log: Log;
-  readonly now: () => number;
+  readonly clock: Clock;
   /** A launch of which nothing is heard for so long is given up. */
   readonly launchTimeoutMs: number;
   readonly ledger: Ledger;
@@ -28,12 +29,15 @@ export interface ObservePorts {
   readonly kills: KillLoop;
 }
 
+/** An end that nobody says again is recorded anew after so long, over and over as long as its stream stands: the next one asks about all. */
+const RECORD_AGAIN_MS = 1_000;
+
 type Verdict = 'recorded' | 'kill';
 
 /** Handles one UPDATE. Never rejects. */
 export async function recordStatus(ports: ObservePorts, wire: TaskStatus, connection: Connection): Promise<void> {
   try {
-    const status = readStatus(wire, ports.now());
+    const status = readStatus(wire, ports.clock.now());
     if (ports.ledger.isAtRest && isKnown(ports, status)) {
       ports.offers.heard(status.taskId);
       ports.kills.strayIsGone(status.taskId);
@@ -44,25 +48,36 @@ export async function recordStatus(ports: ObservePorts, wire: TaskStatus, connec
     if (verdict === 'recorded') ports.kills.strayIsGone(status.taskId);
     else if (status.state !== 'TASK_KILLING') ports.kills.killStray(status.taskId, wire.agent_id === undefined ? null : agentId(wire.agent_id.value));
   } catch (error) {
-    return ports.log.warn('a status was not recorded and will come again', { taskId: wire.task_id.value, state: wire.state, error: String(error) });
+    ports.log.warn('a status was not recorded and will come again', { taskId: wire.task_id.value, state: wire.state, error: String(error) });
+    return keepUnsaid(ports, wire, connection);
   }
   acknowledge(ports, wire, connection);
 }
 
+/** What is not acknowledged is said again, and what may change is asked about (reconciliation): an end by the master's own word is neither. */
+function keepUnsaid(ports: ObservePorts, wire: TaskStatus, connection: Connection): void {
+  if (isSaidAgain(wire) || !isTerminal(wire.state)) return;
+  ports.clock.after(RECORD_AGAIN_MS, () => {
+    if (ports.client().connection === connection) void recordStatus(ports, wire, connection);
+  });
+}
+
+const isSaidAgain = (wire: TaskStatus): wire is TaskStatus & { readonly uuid: string } => typeof wire.uuid === 'string' && wire.uuid !== '';
+
 /** It runs, as is recorded: most answers of a reconciliation. Nothing has to be decided, nor committed before the acknowledgement. */
-function isKnown({ ledger, now }: ObservePorts, status: ObservedStatus): boolean {
+function isKnown({ ledger, clock }: ObservePorts, status: ObservedStatus): boolean {
   const instance = status.state === 'TASK_RUNNING' ? findInstance(ledger.state, status.taskId) : null;
   if (instance?.condition.kind !== 'running' || instance.condition.task.taskId !== status.taskId) return false;
-  const step = stepOf(ledger.state, instance, { kind: 'status', status }, now());
+  const step = stepOf(ledger.state, instance, { kind: 'status', status }, clock.now());
   return step !== null && !step.changed && !step.stale && step.ask === null;
 }
 
 function acknowledge(ports: ObservePorts, wire: TaskStatus, connection: Connection): void {
-  const { uuid, agent_id: agent } = wire;
-  if (typeof uuid !== 'string' || uuid === '' || agent === undefined || agent === null) return;
+  const { agent_id: agent } = wire;
+  if (!isSaidAgain(wire) || agent === undefined || agent === null) return;
   // Over a newer stream the status comes again; this acknowledgement would be refused.
   if (ports.client().connection !== connection) return;
-  ports.client().acknowledge({ agent_id: agent, task_id: wire.task_id, uuid });
+  ports.client().acknowledge({ agent_id: agent, task_id: wire.task_id, uuid: wire.uuid });
 }
 
 /** Records what the status changes. Answers whether a task has to be killed for which no instance would. */
@@ -97,7 +112,7 @@ function inputOf(ports: ObservePorts, instance: Instance, status: ObservedStatus
   if (condition.kind !== 'provisioned' || condition.task.taskId !== status.taskId || !deniesLaunch(status)) return plain;
   const isOlder = ports.offers.isProof(condition.task, connection);
   // Long after the master took the ACCEPT: whatever it said before has arrived long ago.
-  const isOverdue = ports.now() - condition.since >= ports.launchTimeoutMs && ports.offers.isTaken(status.taskId);
+  const isOverdue = ports.clock.now() - condition.since >= ports.launchTimeoutMs && ports.offers.isTaken(status.taskId);
   return isOlder || isOverdue || hasReached(status) ? { kind: 'never-launched', taskId: condition.task.taskId, why: status.message || status.state } : plain;
 }
 
