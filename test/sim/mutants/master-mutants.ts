@@ -37,10 +37,7 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
   {
     name: 'allocation-never-given-back',
     temptation: 'a task that has ended goes on holding its resources',
-    edits: [
-      { file: TASKS, text: '  release(core.allocator, task, task.resources);\n', instead: '' },
-      { file: TASKS, text: 'import { release, removeFramework, use }', instead: 'import { removeFramework, use }' },
-    ],
+    edits: [{ file: TASKS, text: '  task.holds = false;\n  release(core.allocator, task, task.resources);\n', instead: '  task.holds = false;\n' }],
     weather: 'tasks',
     hint: 2,
   },

@@ -35,8 +35,8 @@ export const PAAS_API_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: RECORD_STATUS,
-        text: '    const status = readStatus(wire, ports.now());',
-        instead: '    acknowledge(ports, wire, connection);\n    const status = readStatus(wire, ports.now());',
+        text: '    const status = readStatus(wire, ports.clock.now());',
+        instead: '    acknowledge(ports, wire, connection);\n    const status = readStatus(wire, ports.clock.now());',
       },
     ],
     weather: 'store',
@@ -48,8 +48,8 @@ export const PAAS_API_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: RECORD_STATUS,
-        text: "    return ports.log.warn('a status was not recorded and will come again'",
-        instead: "    ports.log.warn('a status was not recorded and will come again'",
+        text: '    return keepUnsaid(ports, wire, connection);',
+        instead: '    keepUnsaid(ports, wire, connection);',
       },
     ],
     weather: 'store',
