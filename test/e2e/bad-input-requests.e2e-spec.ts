@@ -112,7 +112,7 @@ describe('bad input over HTTP', () => {
   });
 
   it.each<[string, Record<string, unknown>, string]>([
-    ['images', { container: { type: 'DOCKER', docker: { image: 'nginx', network: 'BRIDGE' } } }, '/container/docker/network'],
+    ['images', { container: { type: 'MESOS', docker: { image: 'nginx' }, linuxInfo: { seccomp: { unconfined: true } } } }, '/container/linuxInfo'],
     ['gpus', { gpus: 1 }, '/gpus'],
     ['secrets', { secrets: { a: { source: 'b' } } }, '/secrets'],
     ['ftp', { fetch: [{ uri: 'ftp://x/y' }] }, '/fetch(0)/uri'],

@@ -332,8 +332,8 @@ describe('the command line', () => {
       [['deploy', file('nameless.json', { cmd: 'x' })], /has no id.*"id"/],
       [['deploy', file('wrong.json', { id: '/x', cmd: 'x', cpus: -1 })], /\/cpus[^]*correct/],
       [
-        ['deploy', file('image.json', { id: '/x', container: { type: 'DOCKER', docker: { image: 'x', network: 'BRIDGE' } } })],
-        /\/container\/docker[^]*not supported yet/,
+        ['deploy', file('image.json', { id: '/x', container: { type: 'MESOS', docker: { image: 'x' }, linuxInfo: {} } })],
+        /\/container\/linuxInfo[^]*not supported yet/,
       ],
       [['apps', '-o', 'yaml'], /-o yaml.*-o json/],
       [['apps', '--api', `http://127.0.0.1:${closed}`], /is Ekiden running\?.*npm start/],

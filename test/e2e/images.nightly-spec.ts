@@ -159,7 +159,7 @@ it('is not placed where no image runs, and says so', async () => {
 });
 
 it('refuses what is not built at the API', async () => {
-  const reply = await ekiden.send('PUT', '/v2/apps//img/bridge', { id: '/img/bridge', ...SMALL, ...docker(image, { network: 'BRIDGE' }) });
+  const reply = await ekiden.send('PUT', '/v2/apps//img/secret', { id: '/img/secret', ...SMALL, ...docker(image, { pullConfig: { secret: 'x' } }) });
   expect(reply.status).toBe(422);
-  expect(JSON.stringify(reply.body)).toContain('/container/docker/network');
+  expect(JSON.stringify(reply.body)).toContain('/container/docker/pullConfig');
 });

@@ -20,7 +20,7 @@ it.each<[string, Record<string, unknown>, string]>([
   ['a port that does not exist', { portDefinitions: [{ port: 0 }], healthChecks: [{ protocol: 'MESOS_HTTP', portIndex: 3 }] }, '/healthChecks(0)'],
   ['an unknown operator', { constraints: [['rack', 'NEAR', 'a']] }, '/constraints(0)'],
   ['a port used twice', { portDefinitions: [{ port: 12_001 }, { port: 12_001 }] }, '/portDefinitions'],
-  ['what is not built yet', { container: { type: 'DOCKER', docker: { image: 'nginx', network: 'BRIDGE' } } }, '/container'],
+  ['what is not built yet', { container: { type: 'MESOS', docker: { image: 'nginx' }, linuxInfo: { seccomp: { unconfined: true } } } }, '/container'],
   ['both a command and arguments', { args: ['a', 'b'] }, '/'],
   ['an id with capitals', { id: '/Upper' }, '/id'],
   ['a bad dependency', { dependencies: ['/Upper'] }, '/dependencies(0)'],

@@ -4,7 +4,7 @@
  * `app.module.ts` hands in the real ones, the simulator virtual ones. The core awaits nothing else (decision 25).
  */
 import type { AgentMessage, MasterMessage, RuntimeReport } from '@ekiden/agent-link';
-import type { HostVolume, ImageWish, LaunchSpec, TaskRuntime, UnpackedImage } from '@ekiden/isolation';
+import type { HostVolume, ImageWish, LaunchSpec, TaskNetworks, TaskRuntime, UnpackedImage } from '@ekiden/isolation';
 import type { FrameworkInfo, StopReport, TaskInfo, TaskStatus } from '@ekiden/mesos';
 import type { AgentId, Attributes, Artifact, FrameworkId, Instant, Resources, TaskId, TaskSize, World } from '@ekiden/model';
 import type { ContainerPolicy } from './tasks/read-container.js';
@@ -151,6 +151,9 @@ export interface ImagePort {
   openVolumes(volumes: readonly HostVolume[]): Promise<readonly HostVolume[]>;
 }
 
+/** Networks of tasks' own: made before a start, taken away after an end, swept. */
+export type NetworkPort = Pick<TaskNetworks, 'attach' | 'detach' | 'find' | 'sweep' | 'traffic'>;
+
 /** What becomes of a task whose sandbox exceeds its disk. */
 export type DiskPolicy = 'off' | 'warn' | 'kill';
 
@@ -216,4 +219,6 @@ export interface AgentPorts extends World {
   readonly history?: HistoryStore;
   /** Absent: `config.containers` refuses every image. */
   readonly images?: ImagePort;
+  /** Absent: every task has the network of the machine. */
+  readonly networks?: NetworkPort;
 }

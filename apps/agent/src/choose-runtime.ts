@@ -5,6 +5,8 @@ import { createRuntime, probeRuntimes, SAFE_DEFAULTS, type CapabilitySet, type S
 import type { Log } from '@ekiden/model';
 import { OptionError } from '@ekiden/service';
 import { findImages, type FoundImages } from './container-images.js';
+import { findNetworks, type FoundNetworks } from './container-networks.js';
+import { bootId } from './machine.js';
 import { parseCapabilities, type AgentOptions } from './options.js';
 import { reportRuntimes, runtimeAttributes } from './report-runtimes.js';
 
@@ -13,6 +15,7 @@ type SecurityChoice = Pick<AgentOptions, 'taskCapabilities' | 'allowNewPrivilege
 export interface ChosenRuntime {
   readonly runtime: SupervisedRuntime;
   readonly images: FoundImages;
+  readonly networks: FoundNetworks;
   readonly report: readonly RuntimeReport[];
   /** For who places tasks. */
   readonly attributes: Readonly<Record<string, string>>;
@@ -35,8 +38,11 @@ export async function chooseRuntime(options: AgentOptions, workDir: string, log:
   const runtime = createRuntime({ kind, driver: kind === 'cgroup' ? probed.cgroup : null, instance, log, containers, defaults, hardCpu: !options.softCpus });
   refuseMissing(runtime, options);
   warnOfMissing(runtime, log);
-  const found = { used: kind, abilities: runtime.abilities ?? null, withoutGroups: probed.reasons, withoutImages: images.kind === 'ready' ? null : images.why };
-  return { runtime, images, report: reportRuntimes(found), attributes: runtimeAttributes(found) };
+  const withoutImages = images.kind === 'ready' ? null : images.why;
+  const networks = await findNetworks(options, { workDir, instance, bootId: bootId(), withoutImages }, log);
+  if (networks.kind === 'none' && withoutImages === null) log.info('no-networks', { why: networks.why });
+  const found = { used: kind, abilities: runtime.abilities ?? null, withoutGroups: probed.reasons, withoutImages, networks };
+  return { runtime, images, networks, report: reportRuntimes(found), attributes: runtimeAttributes(found) };
 }
 
 function securityDefaults({ taskCapabilities, allowNewPrivileges, privateTmp }: SecurityChoice): SecurityDefaults {

@@ -16,6 +16,7 @@ import { TaskSampler } from './statistics/task-sampler.js';
 import { fetchHook } from './tasks/hooks/fetch.hook.js';
 import { imageHook } from './tasks/hooks/image.hook.js';
 import { healthHook } from './tasks/hooks/health.hook.js';
+import { networkHook } from './tasks/hooks/network.hook.js';
 import { portsHook } from './tasks/hooks/ports.hook.js';
 import { readinessHook } from './tasks/hooks/readiness.hook.js';
 import { sandboxHook } from './tasks/hooks/sandbox.hook.js';
@@ -72,6 +73,7 @@ export function createAgent(ports: AgentPorts): Agent {
     fetchHook(ports.sandboxes, clock, (task, what) => runner.preparing(task, what)),
     imageHook(ports.images ?? null, clock, (task, what) => runner.preparing(task, what)),
     portsHook(ports.hostPorts),
+    networkHook(ports.networks ?? null, log),
     healthHook(ports, probes, {
       changed: (task) => runner.report(task, HEALTH_CHANGED),
       killUnhealthy: (task, why) => {
@@ -137,6 +139,8 @@ export function createAgent(ports: AgentPorts): Agent {
     try {
       const killed = await ports.runtime.sweep(table.ids());
       if (killed > 0) log.warn('unknown-processes-killed', { killed });
+      const left = await ports.networks?.sweep(new Set(table.all().flatMap((task) => (task.ended ? [] : [task.taskId]))));
+      if (left !== undefined && left > 0) log.warn('unknown-networks-removed', { left });
     } catch (error) {
       log.warn('sweep-failed', { why: String(error) });
     }

@@ -48,7 +48,7 @@ async function main(): Promise<RunningService> {
 
   const checkpoints = fsCheckpointStore(workDir);
   const chosen = await chooseRuntime(options, workDir, log);
-  const { runtime, images, report } = chosen;
+  const { runtime, images, networks, report } = chosen;
   const rotation = { maxBytes: options.logMaxMib * MIB, keep: options.logKeep };
   const fetcher = createFetcher({
     workDir,
@@ -93,6 +93,7 @@ async function main(): Promise<RunningService> {
     disk: duMeter,
     history: fsHistoryStore(workDir),
     ...(images.kind === 'ready' ? { images: images.images.port } : {}),
+    ...(networks.kind === 'ready' ? { networks: networks.port } : {}),
     probe: systemProbe(runtime),
   };
   const agent = createAgent(ports);
@@ -127,7 +128,7 @@ async function main(): Promise<RunningService> {
 const advertised = (options: AgentOptions): string =>
   options.advertiseIp ?? (options.bind === '0.0.0.0' || options.bind === 'localhost' ? '127.0.0.1' : options.bind);
 
-function agentConfig(options: AgentOptions, workDir: string, port: number, { images, attributes }: ChosenRuntime): AgentConfig {
+function agentConfig(options: AgentOptions, workDir: string, port: number, { images, networks, attributes }: ChosenRuntime): AgentConfig {
   const ip = advertised(options);
   return {
     hostname: options.hostname ?? ip,
@@ -149,6 +150,7 @@ function agentConfig(options: AgentOptions, workDir: string, port: number, { ima
       imagesRefused: images.kind === 'ready' ? null : `this agent runs no images: ${images.why}`,
       volumeDirs: options.allowVolumes,
       allowsPrivileged: options.allowPrivileged,
+      networksRefused: networks.kind === 'ready' ? null : `this agent gives tasks no networks of their own: ${networks.why}`,
     },
     allowedCapabilities: parseCapabilities('--allow-capabilities', options.allowCapabilities, '*'),
   };

@@ -71,6 +71,30 @@ export const agentOptions = defineOptions({
     max: 100_000,
     help: 'How long an image outlives its last use; less as the disk fills.',
   },
+  cniConfigDir: {
+    type: 'string',
+    unit: 'path',
+    default: null,
+    help: 'Directory with configurations of CNI networks (.conflist, .conf), which containers join by name.',
+  },
+  cniPluginDirs: {
+    type: 'list',
+    unit: 'paths',
+    default: [],
+    help: 'Further directories of CNI plugins, before /usr/lib/cni, /opt/cni/bin and /usr/libexec/cni.',
+  },
+  bridgeSubnet: {
+    type: 'string',
+    unit: 'network',
+    default: null,
+    help: 'Network of the bridge of this agent, such as 10.44.0.0/22; default: a private one that this machine does not route.',
+  },
+  bridgeDns: {
+    type: 'list',
+    unit: 'addresses',
+    default: [],
+    help: 'Resolvers of containers on the bridge; default: those of the machine that are not on its loopback.',
+  },
   taskCapabilities: {
     type: 'list',
     unit: 'names',

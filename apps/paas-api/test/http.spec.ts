@@ -127,9 +127,9 @@ describe('bad input', () => {
     ['a command of 1 MB', { id: '/a', cmd: 'x'.repeat(1024 * 1024) }, 422, { details: [{ path: '/cmd' }] }],
     [
       'what is not built of images',
-      { id: '/a', container: { type: 'DOCKER', docker: { image: 'nginx', network: 'BRIDGE' } } },
+      { id: '/a', container: { type: 'MESOS', docker: { image: 'nginx' }, linuxInfo: {} } },
       422,
-      { details: [{ path: '/container/docker/network' }] },
+      { details: [{ path: '/container/linuxInfo' }] },
     ],
   ])('refuses %s', async (_what, body, status, shape) => {
     expect(await bench.send('POST', '/v2/apps', body)).toMatchObject({ status, body: shape });

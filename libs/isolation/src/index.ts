@@ -17,7 +17,6 @@ export { containerEnv, containerWords, type ContainerCommand, type ContainerKind
 export { probeContainers, type ImageTools, type ProbedContainers } from './oci/probe-containers.js';
 export { openImageStore, type ImageStore, type ImageWish } from './images/image-store.js';
 export { parseImageReference } from './images/image-reference.js';
-export { BRIDGE_NETWORK } from './networks/bridge-network.js';
 export type { DnsSettings, PortForward } from './networks/cni-config.js';
 export { machineNetwork, type InterfaceCounters } from './networks/machine-network.js';
 export { readNetworkConfigs } from './networks/network-configs.js';

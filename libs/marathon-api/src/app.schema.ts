@@ -10,6 +10,7 @@ import { MAX_BACKOFF_FACTOR, MAX_CPUS, MAX_INSTANCES, MAX_LIST_ENTRIES, MAX_MIB,
 
 const ID_SEGMENT = /^(([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])\.)*([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])$/;
 const NAME_PATTERN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const NETWORK_NAME_PATTERN = /^[a-z0-9]([-a-z0-9_]*[a-z0-9])?$/;
 const EXECUTOR_PATTERN = /^(\/\/cmd|\/?[^/]+(\/[^/]+)*|)$/;
 
 const text = () => z.string().max(MAX_TEXT_LENGTH);
@@ -18,6 +19,9 @@ const seconds = (min = 0) => z.int().min(min).max(MAX_SECONDS);
 const anyCase = <const T extends readonly [string, ...string[]]>(values: T) => z.string().toUpperCase().pipe(z.enum(values));
 const anyCaseLower = <const T extends readonly [string, ...string[]]>(values: T) => z.string().toLowerCase().pipe(z.enum(values));
 const textMap = () => z.record(z.string(), text());
+
+const port = () => z.int().min(0).max(65_535);
+const networkName = () => z.string().regex(NETWORK_NAME_PATTERN).max(63);
 
 /** Longer than any digest: whether it is one, `validate-app.ts` says in words. */
 const MAX_DIGEST_LENGTH = 256;
@@ -30,7 +34,7 @@ const pathId = () => z.string().min(1).max(MAX_PATH_LENGTH).refine(isPathId, 'er
 
 export const networkSchema = z.object({
   mode: anyCaseLower(['container', 'container/bridge', 'host']).optional(),
-  name: z.string().min(1).max(63).optional(),
+  name: networkName().optional(),
   labels: textMap().optional(),
 });
 
@@ -39,6 +43,35 @@ export const portDefinitionSchema = z.object({
   protocol: anyCaseLower(['tcp', 'udp', 'udp,tcp']).optional(),
   name: z.string().regex(NAME_PATTERN).max(255).optional(),
   labels: textMap().optional(),
+});
+
+export const portMappingSchema = z.object({
+  containerPort: port().optional(),
+  hostPort: port().optional(),
+  servicePort: port().optional(),
+  protocol: anyCaseLower(['tcp', 'udp', 'udp,tcp']).optional(),
+  name: z.string().regex(NAME_PATTERN).max(255).optional(),
+  labels: textMap().optional(),
+  networkNames: listOf(networkName()).optional(),
+});
+
+/** Of Marathons before 1.5: one network of the task's own. */
+export const ipAddressSchema = z.object({
+  networkName: networkName().optional(),
+  labels: textMap().optional(),
+  groups: listOf(z.string()).optional(),
+  discovery: z
+    .object({
+      ports: listOf(
+        z.object({
+          number: port(),
+          name: z.string().regex(NAME_PATTERN).max(255).optional(),
+          protocol: anyCaseLower(['tcp', 'udp', 'udp,tcp']).optional(),
+          labels: textMap().optional(),
+        }),
+      ).optional(),
+    })
+    .optional(),
 });
 
 export const artifactSchema = z.object({
@@ -93,7 +126,7 @@ export const unreachableStrategySchema = z.union([
 const dockerSchema = z.object({
   image: z.string().min(1).optional(),
   network: anyCase(['BRIDGE', 'HOST', 'NONE', 'USER']).optional(),
-  portMappings: listOf(z.record(z.string(), z.unknown())).optional(),
+  portMappings: listOf(portMappingSchema).optional(),
   parameters: listOf(z.object({ key: z.string(), value: z.string() })).optional(),
   privileged: z.boolean().optional(),
   forcePullImage: z.boolean().optional(),
@@ -105,7 +138,7 @@ export const containerSchema = z.object({
   type: anyCase(['MESOS', 'DOCKER']).optional(),
   docker: dockerSchema.optional(),
   volumes: listOf(z.record(z.string(), z.unknown())).optional(),
-  portMappings: listOf(z.record(z.string(), z.unknown())).optional(),
+  portMappings: listOf(portMappingSchema).optional(),
   linuxInfo: z.unknown().optional(),
 });
 
@@ -159,7 +192,7 @@ export const appInputSchema = z
     portDefinitions: listOf(portDefinitionSchema).optional(),
     ports: listOf(z.int().min(0).max(65_535)).optional(),
     requirePorts: z.boolean().optional(),
-    ipAddress: unbuilt(),
+    ipAddress: ipAddressSchema.optional(),
     healthChecks: listOf(healthCheckSchema).optional(),
     check: unbuilt(),
     readinessChecks: listOf(readinessCheckSchema).optional(),

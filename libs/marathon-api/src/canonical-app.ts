@@ -13,6 +13,24 @@ export interface CanonicalPort {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+/** Of an app with networks of its own. */
+export type CanonicalMapping = {
+  readonly containerPort: number;
+  readonly hostPort?: number;
+  readonly servicePort: number;
+  readonly protocol: Protocol;
+  readonly name?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly networkNames?: readonly string[];
+};
+
+export interface CanonicalNetwork {
+  readonly mode: 'host' | 'container' | 'container/bridge';
+  /** Always set with mode `container`. */
+  readonly name?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 export interface CanonicalArtifact {
   readonly uri: string;
   readonly extract: boolean;
@@ -64,6 +82,8 @@ export interface CanonicalContainer {
   /** The last two with type DOCKER, always. */
   readonly docker: { readonly image: string; readonly forcePullImage: boolean; readonly parameters?: readonly []; readonly privileged?: boolean };
   readonly volumes: readonly CanonicalVolume[];
+  /** Unless the network is that of the machine. */
+  readonly portMappings?: readonly CanonicalMapping[];
 }
 
 export interface CanonicalApp {
@@ -86,8 +106,9 @@ export interface CanonicalApp {
   readonly role: string;
   readonly fetch?: readonly CanonicalArtifact[];
   readonly container?: CanonicalContainer;
-  readonly networks: readonly { readonly mode: 'host' }[];
-  readonly portDefinitions: readonly CanonicalPort[];
+  readonly networks: readonly CanonicalNetwork[];
+  /** In the network of the machine. */
+  readonly portDefinitions?: readonly CanonicalPort[];
   readonly requirePorts: boolean;
   readonly healthChecks?: readonly CanonicalHealthCheck[];
   readonly readinessChecks?: readonly CanonicalReadinessCheck[];

@@ -3,11 +3,15 @@ import { resolvePath, type AppId, type TaskIsolation } from '@ekiden/model';
 import type { AppInput } from './app.schema.js';
 import type { CanonicalApp, CanonicalArtifact, CanonicalHealthCheck, CanonicalPort, CanonicalReadinessCheck, CanonicalUnreachable } from './canonical-app.js';
 import { canonicalContainer } from './container.js';
+import { canonicalNetworks, isOwn } from './networks.js';
 import type { NormalizeOptions } from './definition.js';
 
 /** The form of the definition that is stored. Env values that name a secret are left out: `unsupported.ts` has refused them. */
 export function canonicalize(app: AppInput, id: AppId, options: NormalizeOptions): CanonicalApp {
-  const portDefinitions = app.portDefinitions?.map(canonicalPort) ?? [DEFAULT_PORT];
+  const networks = canonicalNetworks(app.networks);
+  const container = canonicalContainer(app.container, networks);
+  const portDefinitions = isOwn(networks) ? undefined : (app.portDefinitions?.map(canonicalPort) ?? [DEFAULT_PORT]);
+  const portCount = portDefinitions?.length ?? container?.portMappings?.length ?? 0;
   return {
     id,
     ...optional('cmd', app.cmd),
@@ -27,13 +31,13 @@ export function canonicalize(app: AppInput, id: AppId, options: NormalizeOptions
     ...optional('acceptedResourceRoles', app.acceptedResourceRoles === undefined ? undefined : [...new Set(app.acceptedResourceRoles)]),
     role: app.role ?? options.defaultRole,
     ...nonEmptyList('fetch', app.fetch?.map(canonicalArtifact)),
-    ...optional('container', canonicalContainer(app.container)),
-    networks: [{ mode: 'host' }],
-    portDefinitions,
-    requirePorts: app.requirePorts ?? false,
+    ...optional('container', container),
+    networks,
+    ...optional('portDefinitions', portDefinitions),
+    requirePorts: portDefinitions !== undefined && (app.requirePorts ?? false),
     ...nonEmptyList(
       'healthChecks',
-      app.healthChecks?.map((check) => canonicalHealthCheck(check, portDefinitions.length)),
+      app.healthChecks?.map((check) => canonicalHealthCheck(check, portCount)),
     ),
     ...nonEmptyList('readinessChecks', app.readinessChecks?.map(canonicalReadinessCheck)),
     ...nonEmptyList(

@@ -48,9 +48,7 @@ it('becomes what a task is made of, also after an update that does not name it',
 });
 
 it.each([
-  ['a bridge', image({ network: 'BRIDGE' }), '/container/docker/network'],
   ['port mappings', image({}, { portMappings: [{ containerPort: 80 }] }), '/container/portMappings'],
-  ['older port mappings', image({ portMappings: [{ containerPort: 80 }] }), '/container/portMappings'],
   ['parameters', image({ parameters: [{ key: 'a', value: 'b' }] }), '/container/docker/parameters'],
   ['secrets for the registry', image({ pullConfig: { secret: 'x' } }), '/container/docker/pullConfig'],
   ['persistent volumes', image({}, { volumes: [{ containerPath: 'data', mode: 'RW', persistent: { size: 1 } }] }), '/container/volumes(0)'],

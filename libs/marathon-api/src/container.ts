@@ -1,12 +1,13 @@
 /**
  * Containers: what is refused of them because it is not built (decision 16), and the form that is stored of the rest (7.2).
  *
- * Built are images of both types in the network of the machine, with volumes of the machine. A container of type MESOS without an image
+ * Built are images of both types, with volumes of the machine; their networks are networks.ts. A container of type MESOS without an image
  * changes nothing for a command, and is left out with a warning.
  */
 import type { Violation } from '@ekiden/model';
 import type { AppInput } from './app.schema.js';
-import type { CanonicalContainer, CanonicalVolume } from './canonical-app.js';
+import type { CanonicalContainer, CanonicalNetwork, CanonicalVolume } from './canonical-app.js';
+import { canonicalMappings, isOwn } from './networks.js';
 
 type ContainerInput = NonNullable<AppInput['container']>;
 type VolumeInput = NonNullable<ContainerInput['volumes']>[number];
@@ -21,15 +22,6 @@ export function refuseContainer(app: AppInput, warnings: string[]): Violation[] 
   };
   const { docker = {} } = container;
   const isDocker = typeOf(container) === 'DOCKER';
-  const network = docker.network ?? 'HOST';
-  const mappings = [...(container.portMappings ?? []), ...(docker.portMappings ?? [])];
-  check(isDocker && network !== 'HOST', '/container/docker/network', `network ${network} is not supported yet: use HOST, with portDefinitions`);
-  check(!isDocker && docker.network !== undefined, '/container/docker/network', 'must be empty with type MESOS');
-  check(
-    mappings.length > 0,
-    '/container/portMappings',
-    'port mappings are not supported yet: the container has the network of the machine, use portDefinitions',
-  );
   check(container.linuxInfo !== undefined, '/container/linuxInfo', 'linuxInfo is not supported yet: leave it out');
   check((docker.parameters ?? []).length > 0, '/container/docker/parameters', 'parameters are not supported yet: leave them out');
   check(docker.credential !== undefined, '/container/docker/credential', 'must be empty');
@@ -42,14 +34,15 @@ export function refuseContainer(app: AppInput, warnings: string[]): Violation[] 
   return refused;
 }
 
-/** Null: nothing is stored of it. */
-export function canonicalContainer(container: AppInput['container']): CanonicalContainer | undefined {
+/** Undefined: nothing is stored of it. */
+export function canonicalContainer(container: AppInput['container'], networks: readonly CanonicalNetwork[]): CanonicalContainer | undefined {
   const image = container?.docker?.image;
   if (container === undefined || (image === undefined && typeOf(container) === 'MESOS')) return undefined;
   const docker = { image: image ?? '', forcePullImage: container.docker?.forcePullImage ?? false };
   const volumes = (container.volumes ?? []).map(canonicalVolume);
-  if (typeOf(container) === 'MESOS') return { type: 'MESOS', docker, volumes };
-  return { type: 'DOCKER', docker: { ...docker, parameters: [], privileged: container.docker?.privileged ?? false }, volumes };
+  const mapped = isOwn(networks) ? { portMappings: canonicalMappings(container.portMappings, networks) } : {};
+  if (typeOf(container) === 'MESOS') return { type: 'MESOS', docker, volumes, ...mapped };
+  return { type: 'DOCKER', docker: { ...docker, parameters: [], privileged: container.docker?.privileged ?? false }, volumes, ...mapped };
 }
 
 /** Of a container that is built. */
@@ -70,7 +63,7 @@ export function checkContainer(container: CanonicalContainer | undefined): Viola
   return found;
 }
 
-const typeOf = (container: ContainerInput): 'DOCKER' | 'MESOS' => container.type ?? 'DOCKER';
+export const typeOf = (container: Pick<ContainerInput, 'type'>): 'DOCKER' | 'MESOS' => container.type ?? 'DOCKER';
 
 function refuseVolume(volume: VolumeInput, path: string, hasImage: boolean): Violation[] {
   const other = ['persistent', 'external', 'secret'].find((kind) => volume[kind] !== undefined);

@@ -210,7 +210,6 @@ describe('isolation of its own', () => {
 describe('what is not built yet', () => {
   it.each([
     ['volumes without an image', { container: { type: 'MESOS', volumes: [{ containerPath: 'x', mode: 'RW', hostPath: '/x' }] } }, '/container/volumes(0)'],
-    ['networks', { networks: [{ mode: 'container/bridge' }] }, '/networks(0)/mode'],
     ['secrets', { secrets: { a: { source: 'b' } } }, '/secrets'],
     ['secrets in env', { env: { A: { secret: 'b' } } }, '/env/A/secret'],
     ['gpus', { gpus: 1 }, '/gpus'],

@@ -10,6 +10,7 @@ import { canonicalize } from './canonicalize.js';
 import { assertDepth, withoutNulls } from './clean-body.js';
 import type { AppDefinition, Normalized, NormalizeOptions } from './definition.js';
 import { checkIdText } from './check-id.js';
+import { refuseStrayMappings } from './networks.js';
 import { invalidJson, mergeByPath, parseWith } from './schema-errors.js';
 import { definitionOf, inputOf } from './stored-app.js';
 import { translateDeprecated } from './translate-deprecated.js';
@@ -43,7 +44,11 @@ export function normalizeApp(input: AppRequest, options: NormalizeOptions): Norm
   }
   const currentRole = typeof input.current?.['role'] === 'string' ? input.current['role'] : null;
   const canonical = canonicalize(merged, id, options);
-  const broken = mergeByPath([...translated.violations, ...validateApp(canonical, { ...options, currentRole })]);
+  const broken = mergeByPath([
+    ...translated.violations,
+    ...refuseStrayMappings(translated.app, canonical.networks),
+    ...validateApp(canonical, { ...options, currentRole }),
+  ]);
   if (broken.length > 0) throw invalidObject(broken);
   return { definition: definitionOf(canonical), warnings: unsupported.warnings };
 }

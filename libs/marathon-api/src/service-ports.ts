@@ -1,6 +1,6 @@
 /** Service ports: a zero becomes a number of the cluster's range, and an app keeps the numbers that it had (8.3). */
 import { EkidenError } from '@ekiden/model';
-import type { CanonicalPort } from './canonical-app.js';
+import type { CanonicalApp } from './canonical-app.js';
 import type { AppDefinition } from './definition.js';
 import { canonicalOf, definitionOf } from './stored-app.js';
 
@@ -15,8 +15,19 @@ export interface ServicePortRequest {
   readonly max: number;
 }
 
-/** In the order of the port definitions; 0 where none is assigned yet. */
-export const servicePortsOf = (definition: AppDefinition): readonly number[] => canonicalOf(definition).portDefinitions.map((port) => port.port);
+/** In the order of the port definitions or mappings; 0 where none is assigned yet. */
+export const servicePortsOf = (definition: AppDefinition): readonly number[] => portsOf(canonicalOf(definition));
+
+const portsOf = ({ portDefinitions, container }: CanonicalApp): readonly number[] =>
+  portDefinitions?.map(({ port }) => port) ?? container?.portMappings?.map(({ servicePort }) => servicePort) ?? [];
+
+function withPorts(app: CanonicalApp, ports: readonly number[]): CanonicalApp {
+  const { portDefinitions, container } = app;
+  if (portDefinitions !== undefined) return { ...app, portDefinitions: portDefinitions.map((one, index) => ({ ...one, port: ports[index] ?? one.port })) };
+  if (container?.portMappings === undefined) return app;
+  const portMappings = container.portMappings.map((one, index) => ({ ...one, servicePort: ports[index] ?? one.servicePort }));
+  return { ...app, container: { ...container, portMappings } };
+}
 
 /**
  * The definition without zeros. A zero takes the app's former number at the same position, then its other former ones, then the
@@ -26,17 +37,17 @@ export const servicePortsOf = (definition: AppDefinition): readonly number[] => 
 export function assignServicePorts(request: ServicePortRequest): AppDefinition {
   const { definition, former, taken, min, max } = request;
   const app = canonicalOf(definition);
-  const ports = app.portDefinitions;
-  if (ports.every((port) => port.port !== 0)) return definition;
-  const used = new Set<number>(ports.map((port) => port.port));
+  const ports = portsOf(app);
+  if (ports.every((port) => port !== 0)) return definition;
+  const used = new Set<number>(ports);
   const isOurs = (port: number | undefined): port is number => port !== undefined && port >= min && port <= max && !used.has(port);
   const formerPorts = former === null ? [] : servicePortsOf(former);
 
   const assigned = ports.map((port, index) => {
     const same = formerPorts[index];
-    if (port.port !== 0 || !isOurs(same)) return port;
+    if (port !== 0 || !isOurs(same)) return port;
     used.add(same);
-    return { ...port, port: same };
+    return same;
   });
   const spare = formerPorts.filter(isOurs);
   let candidate = min;
@@ -45,13 +56,13 @@ export function assignServicePorts(request: ServicePortRequest): AppDefinition {
     if (candidate > max) throw exhausted(definition.id, min, max);
     return candidate;
   };
-  const complete: CanonicalPort[] = assigned.map((port) => {
-    if (port.port !== 0) return port;
+  const complete = assigned.map((port) => {
+    if (port !== 0) return port;
     const next = spare.shift() ?? lowest();
     used.add(next);
-    return { ...port, port: next };
+    return next;
   });
-  return definitionOf({ ...app, portDefinitions: complete });
+  return definitionOf(withPorts(app, complete));
 }
 
 const exhausted = (id: string, min: number, max: number): EkidenError =>

@@ -1,6 +1,24 @@
 /** A stored definition in the units of the model: seconds become ms, cpus thousandths, absence null. */
-import { appId, role, type AppContainer, type AppSpec, type Constraint, type ConstraintOperator, type HealthCheck, type ReadinessCheck } from '@ekiden/model';
-import type { CanonicalContainer, CanonicalHealthCheck, CanonicalLimits, CanonicalReadinessCheck } from './canonical-app.js';
+import {
+  appId,
+  role,
+  type AppContainer,
+  type AppSpec,
+  type Constraint,
+  type ConstraintOperator,
+  type HealthCheck,
+  type OwnNetwork,
+  type PortMapping,
+  type ReadinessCheck,
+} from '@ekiden/model';
+import type {
+  CanonicalContainer,
+  CanonicalHealthCheck,
+  CanonicalLimits,
+  CanonicalMapping,
+  CanonicalNetwork,
+  CanonicalReadinessCheck,
+} from './canonical-app.js';
 import type { AppDefinition } from './definition.js';
 import { MIN_CHECK_INTERVAL_MS } from './limits.js';
 import { canonicalOf } from './stored-app.js';
@@ -29,8 +47,16 @@ export function toAppSpec(definition: AppDefinition): AppSpec {
     role: role(app.role),
     acceptedResourceRoles: app.acceptedResourceRoles ?? null,
     constraints: (app.constraints ?? []).map(constraintOf),
-    portDefinitions: app.portDefinitions.map((port) => ({ port: port.port, protocol: port.protocol, name: port.name ?? null, labels: port.labels ?? {} })),
+    portDefinitions: (app.portDefinitions ?? []).map((port) => ({
+      port: port.port,
+      protocol: port.protocol,
+      name: port.name ?? null,
+      labels: port.labels ?? {},
+    })),
     requirePorts: app.requirePorts,
+    ...(app.container?.portMappings === undefined
+      ? {}
+      : { ownNetwork: { networks: app.networks.map(networkOf), portMappings: app.container.portMappings.map(mappingOf) } }),
     fetch: (app.fetch ?? []).map((artifact) => ({ ...artifact, destPath: artifact.destPath ?? null, sha256: artifact.sha256 ?? null })),
     healthChecks: (app.healthChecks ?? []).map(healthCheckOf),
     readinessCheck: app.readinessChecks?.[0] === undefined ? null : readinessCheckOf(app.readinessChecks[0]),
@@ -59,6 +85,15 @@ function containerOf(container: CanonicalContainer | undefined): AppContainer | 
   const volumes = container.volumes.map(({ mode, ...paths }) => ({ ...paths, isReadOnly: mode === 'RO' }));
   return { kind: container.type, image, forcePullImage, isPrivileged: privileged, volumes };
 }
+
+const networkOf = ({ name, labels = {} }: CanonicalNetwork): OwnNetwork['networks'][number] => ({ name: name ?? null, labels });
+
+const mappingOf = ({ hostPort, name, networkNames = [], ...mapping }: CanonicalMapping): PortMapping => ({
+  ...mapping,
+  hostPort: hostPort ?? null,
+  name: name ?? null,
+  networkNames,
+});
 
 /** Rounded up to a thousandth; the small term keeps 0.3 · 1000 = 300.00000000000006 at 300. */
 const milli = (cpus: number): number => Math.max(1, Math.ceil(cpus * 1_000 - 1e-6));

@@ -1,10 +1,11 @@
 /**
  * Fields of older Marathons into today's (section 8.1), and the refusal of old beside new (9.3).
  *
- * Works on what was sent, before a merge. What belongs to containers and their networks stays as it is: `unsupported.ts` refuses it.
+ * Works on what was sent, before a merge. What belongs to networks is in translate-networks.ts.
  */
 import type { Violation } from '@ekiden/model';
 import type { AppInput } from './app.schema.js';
+import { translateNetworks } from './translate-networks.js';
 
 export interface Translated {
   readonly app: AppInput;
@@ -30,7 +31,8 @@ export function translateDeprecated(given: AppInput): Translated {
       violations.push({ path: '/', errors: ['ports and portDefinitions name different ports: give only portDefinitions'] });
     }
   }
-  return { app, violations };
+  const networks = translateNetworks(app);
+  return { app: networks.app, violations: [...violations, ...networks.violations] };
 }
 
 const artifactOf = (uri: string) => ({ uri, extract: ARCHIVE.test(pathOf(uri)), executable: false, cache: false });

@@ -7,6 +7,7 @@
 import type { Violation } from '@ekiden/model';
 import type { AppInput } from './app.schema.js';
 import { refuseContainer } from './container.js';
+import { isOwn } from './networks.js';
 
 export interface Unsupported {
   readonly violations: readonly Violation[];
@@ -40,7 +41,6 @@ function refuseFields(app: AppInput): Violation[] {
   check(app.check !== undefined, '/check', 'check is not supported yet: use healthChecks');
   check(app.tty === true, '/tty', 'tty is not supported yet: leave it out');
   check(app.residency !== undefined, '/residency', 'residency needs persistent volumes, which are not supported yet: leave it out');
-  check(app.ipAddress !== undefined, '/ipAddress', 'an address for each task is not supported yet: leave ipAddress out and use portDefinitions');
   return refused;
 }
 
@@ -50,16 +50,10 @@ function refuseEnvSecrets(app: AppInput): Violation[] {
   );
 }
 
-function refuseNetworks(app: AppInput): Violation[] {
-  const networks = app.networks ?? [];
-  if (networks.length > 1) return [refuse('/networks', 'more than one network is not supported yet: leave networks out, the host network is used')];
-  return networks.flatMap((network, index) => {
-    if (network.mode !== 'host') {
-      return [refuse(`/networks(${index})/mode`, `network mode ${network.mode ?? 'container'} is not supported yet: use {"mode":"host"} with portDefinitions`)];
-    }
-    const isNamed = network.name !== undefined || Object.keys(network.labels ?? {}).length > 0;
-    return isNamed ? [refuse('/networks', 'the host network takes neither name nor labels')] : [];
-  });
+/** Networks of its own are those of a container. */
+function refuseNetworks({ networks = [], container }: AppInput): Violation[] {
+  if (!isOwn(networks) || container?.docker?.image !== undefined) return [];
+  return [refuse('/networks', 'a network other than {"mode":"host"} needs an image, in container.docker.image: a command has the network of the machine')];
 }
 
 const FETCHABLE = /^(https?|file):\/\//i;

@@ -7,6 +7,7 @@
 import { EkidenError, role as parseRole, type Violation } from '@ekiden/model';
 import type { CanonicalApp } from './canonical-app.js';
 import { checkContainer } from './container.js';
+import { checkNetworks } from './networks.js';
 import { checkConstraints } from './validate-constraints.js';
 import { checkHealthChecks, checkReadinessChecks } from './validate-checks.js';
 import { MAX_ARGUMENT_BYTES, MAX_LIST_ENTRIES } from './limits.js';
@@ -23,6 +24,7 @@ export function validateApp(app: CanonicalApp, options: ValidationOptions): Viol
     ...checkEnvironment(app),
     ...checkLimits(app),
     ...checkContainer(app.container),
+    ...checkNetworks(app),
     ...checkPorts(app),
     ...checkConstraints(app.constraints ?? []),
     ...checkHealthChecks(app),
@@ -90,10 +92,10 @@ function checkEnvironment(app: CanonicalApp): Violation[] {
   return found;
 }
 
-function checkPorts(app: CanonicalApp): Violation[] {
+function checkPorts({ portDefinitions = [] }: CanonicalApp): Violation[] {
   const found: Violation[] = [];
-  const names = app.portDefinitions.flatMap((port) => (port.name === undefined ? [] : [port.name]));
-  const ports = app.portDefinitions.map((port) => port.port).filter((port) => port !== 0);
+  const names = portDefinitions.flatMap((port) => (port.name === undefined ? [] : [port.name]));
+  const ports = portDefinitions.map((port) => port.port).filter((port) => port !== 0);
   const twiceNamed = firstRepeated(names);
   const twiceUsed = firstRepeated(ports);
   if (twiceNamed !== null) found.push(violation('/portDefinitions', `port names must be unique: "${twiceNamed}" is used twice`));

@@ -2,12 +2,13 @@
 import type { Violation } from '@ekiden/model';
 import type { CanonicalApp, CanonicalHealthCheck } from './canonical-app.js';
 import { MAX_ARGUMENT_BYTES } from './limits.js';
+import { portsOf } from './networks.js';
 
 export function checkHealthChecks(app: CanonicalApp): Violation[] {
   const checks = app.healthChecks ?? [];
   const found = checks.flatMap((check, index) => {
     const path = `/healthChecks(${index})`;
-    return check.protocol === 'COMMAND' ? commandViolations(check, path) : networkViolations(check, path, app.portDefinitions.length);
+    return check.protocol === 'COMMAND' ? commandViolations(check, path) : networkViolations(check, path, portsOf(app).length);
   });
   const byMesos = checks.filter((check) => check.protocol.startsWith('MESOS_')).length;
   if (byMesos > 1)
@@ -40,7 +41,7 @@ export function checkReadinessChecks(app: CanonicalApp): Violation[] {
   const found: Violation[] = [];
   if (checks.length > 1) found.push({ path: '/readinessChecks', errors: [`got ${checks.length}, expected 1 or less`] });
   for (const [index, check] of checks.entries()) {
-    if (!app.portDefinitions.some((port) => port.name === check.portName)) {
+    if (!portsOf(app).some((port) => port.name === check.portName)) {
       found.push({
         path: `/readinessChecks(${index})/portName`,
         errors: [`no port definition for portName "${check.portName}": name one of the app's ports so`],

@@ -2,5 +2,7 @@
 
 /** `oci`, or `no: ` and why. */
 export const IMAGES_ATTRIBUTE = 'ekiden-images';
+/** Names of networks that tasks can have of their own, with commas between them; or `no: ` and why. */
+export const NETWORKS_ATTRIBUTE = 'ekiden-networks';
 /** Names of `ABILITIES`, with commas between them. Absent: all are given. */
 export const LACKS_ATTRIBUTE = 'ekiden-lacks';

@@ -9,10 +9,26 @@ export interface ContainerInfo {
     network?: 'HOST' | 'BRIDGE' | 'NONE' | 'USER';
     privileged?: boolean;
     force_pull_image?: boolean;
+    port_mappings?: PortMapping[];
   };
+  network_infos?: NetworkInfo[];
   mesos?: {
     image?: { type: 'DOCKER'; docker: { name: string }; /** False: ask the registry even if the image is there. */ cached?: boolean };
   };
+}
+
+export interface PortMapping {
+  host_port: number;
+  container_port: number;
+  /** `tcp`, `udp`. */
+  protocol?: string;
+}
+
+export interface NetworkInfo {
+  name?: string;
+  ip_addresses?: { protocol?: string; ip_address?: string }[];
+  labels?: { labels?: { key: string; value?: string }[] };
+  port_mappings?: PortMapping[];
 }
 
 export interface ContainerVolume {

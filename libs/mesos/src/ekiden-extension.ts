@@ -41,12 +41,19 @@ export interface ResizeReport extends TaskSize {
   readonly refused: string | null;
 }
 
+/** Of a check: its port is one of the task's own network, at the task's own address. Absent: a port of the agent's machine. */
+export interface AtTask {
+  readonly atTask?: true;
+}
+
+export type TaskHealthCheck = HealthCheck & AtTask;
+
 export interface EkidenTaskData {
   readonly ekiden: 1;
   /** Health checks with ports resolved: `port` is always set for the network kinds, `portIndex` is null. */
-  readonly healthChecks: readonly HealthCheck[];
+  readonly healthChecks: readonly TaskHealthCheck[];
   /** With its port resolved. */
-  readonly readinessCheck: (Omit<ReadinessCheck, 'portName'> & { readonly port: number }) | null;
+  readonly readinessCheck: (Omit<ReadinessCheck, 'portName'> & AtTask & { readonly port: number }) | null;
   /** What the bytes at each of `command.uris` have to hash to, in their order: 64 hex digits, or null for anything. Absent: nothing is checked. */
   readonly digests?: readonly (string | null)[];
   readonly isolation?: TaskIsolation;

@@ -27,6 +27,31 @@ export interface PortDefinition {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** A port of a task that has a network of its own. */
+export interface PortMapping {
+  /** 0: the same number as its host port; without one, any. */
+  readonly containerPort: number;
+  /** The port of the machine that leads to it; 0: any, null: none. */
+  readonly hostPort: number | null;
+  /** 0 is replaced by an assigned one on writing. */
+  readonly servicePort: number;
+  readonly protocol: Protocol;
+  readonly name: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** In which of several networks; none: in all of them. */
+  readonly networkNames: readonly string[];
+}
+
+/** The network that every agent with networks has: a bridge of its own (Marathon's default `mesos_bridge_name`). */
+export const BRIDGE_NETWORK = 'mesos-bridge';
+
+/** Networks of a task's own, instead of the machine's. */
+export interface OwnNetwork {
+  /** At least one. `name` null: the bridge that every agent has, and then there is no other. */
+  readonly networks: readonly { readonly name: string | null; readonly labels: Readonly<Record<string, string>> }[];
+  readonly portMappings: readonly PortMapping[];
+}
+
 export interface Artifact {
   readonly uri: string;
   readonly extract: boolean;
@@ -117,8 +142,11 @@ export interface AppSpec {
   /** null: reserved for the role and unreserved. */
   readonly acceptedResourceRoles: readonly string[] | null;
   readonly constraints: readonly Constraint[];
+  /** Of a task in the network of the machine. */
   readonly portDefinitions: readonly PortDefinition[];
   readonly requirePorts: boolean;
+  /** Absent: the network of the machine. With it, `portDefinitions` are empty. */
+  readonly ownNetwork?: OwnNetwork;
   readonly fetch: readonly Artifact[];
   readonly healthChecks: readonly HealthCheck[];
   readonly readinessCheck: ReadinessCheck | null;

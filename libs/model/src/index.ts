@@ -1,5 +1,6 @@
 /** The nouns of Ekiden: ids, resources, states, specs, the world. No behaviour but arithmetic. */
 export * from './abilities.js';
+export * from './app-ports.js';
 export * from './app-spec.js';
 export * from './errors.js';
 export * from './ids.js';

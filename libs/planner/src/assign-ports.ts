@@ -1,25 +1,25 @@
 /**
  * Which host ports an instance gets from an offer.
  *
- * With `requirePorts` a definition's own number, exactly. Otherwise any: consecutive from a random start, over the holes,
- * so that the ports of one task are neighbours and two schedulers seldom want the same. A definition of port 0 is any port
- * in both cases.
+ * The very number where the app insists on one (`requirePorts`, or `hostPort` of a mapping). Otherwise any: consecutive from a random start,
+ * over the holes, so that the ports of one task are neighbours and two schedulers seldom want the same.
  */
-import { containsPort, countPorts, portsOf, subtractPorts, type PortRanges } from '@ekiden/model';
+import { containsPort, countPorts, portsOf, subtractPorts, wantedHostPorts, type PortRanges } from '@ekiden/model';
 import type { AppSpec } from '@ekiden/model';
 
 export type PortAssignment =
   | { readonly kind: 'assigned'; readonly ports: readonly number[] }
   | { readonly kind: 'missing'; readonly text: string; readonly needed: number; readonly free: number };
 
-type PortNeeds = Pick<AppSpec, 'portDefinitions' | 'requirePorts'>;
+type PortNeeds = Pick<AppSpec, 'portDefinitions' | 'requirePorts' | 'ownNetwork'>;
 
-/** Ports in the order of the definitions. `random` answers in [0, 1). */
-export function assignPorts(offered: PortRanges, { portDefinitions, requirePorts }: PortNeeds, random: () => number): PortAssignment {
-  const needed = portDefinitions.length;
+/** Ports in the order of the definitions, or of the mappings that have one. `random` answers in [0, 1). */
+export function assignPorts(offered: PortRanges, needs: PortNeeds, random: () => number): PortAssignment {
+  const wanted = wantedHostPorts(needs);
+  const needed = wanted.length;
   if (needed === 0) return { kind: 'assigned', ports: [] };
   const free = countPorts(offered);
-  const exact = requirePorts ? portDefinitions.map((definition) => definition.port).filter((port) => port !== 0) : [];
+  const exact = wanted.filter((port) => port !== 0);
   const absent = exact.find((port, index) => !containsPort(offered, port) || exact.indexOf(port) !== index);
   if (absent !== undefined) return { kind: 'missing', text: `needs port ${absent}, which is not free`, needed, free };
   const anyCount = needed - exact.length;
@@ -27,7 +27,7 @@ export function assignPorts(offered: PortRanges, { portDefinitions, requirePorts
 
   const any = anyCount === 0 ? [] : neighbours(exact.length === 0 ? offered : subtractPorts(offered, portsOf(...exact)), anyCount, random);
   let next = 0;
-  const ports = portDefinitions.map((definition) => (requirePorts && definition.port !== 0 ? definition.port : (any[next++] ?? 0)));
+  const ports = wanted.map((port) => (port === 0 ? (any[next++] ?? 0) : port));
   return { kind: 'assigned', ports };
 }
 

@@ -89,6 +89,36 @@ describe('matching', () => {
     expect(perOffer(match({ offers: offers.slice(0, 1), wanted: wantedOf(aSpec(), 1) }))).toEqual({ 'offer-1': 1 });
   });
 
+  it('takes an app to agents that have its network, with the ports of the machine that lead there', () => {
+    const mapping = { containerPort: 80, servicePort: 0, protocol: 'tcp' as const, name: null, labels: {}, networkNames: [] };
+    const own = (name: string | null) =>
+      aSpec({
+        ownNetwork: {
+          networks: [{ name, labels: {} }],
+          portMappings: [
+            { ...mapping, hostPort: 31_010 },
+            { ...mapping, hostPort: null },
+            { ...mapping, hostPort: 0 },
+          ],
+        },
+      });
+    const offers = [
+      anOffer(1, { networks: { kind: 'none', why: 'no plugins' } }),
+      anOffer(2, { networks: { kind: 'some', names: ['mesos-bridge'] } }),
+      anOffer(3),
+    ];
+    const result = match({ offers: offers.slice(0, 2), wanted: wantedOf(own(null), 2) });
+    expect(result.launches).toMatchObject([{ offerId: 'offer-2', ports: [31_010, expect.any(Number)] }]);
+    expect(result.refusals.map(({ text }) => text)).toEqual([
+      'needs an agent that gives tasks networks of their own: no plugins',
+      'needs port 31010, which is not free',
+    ]);
+    expect(match({ offers: offers.slice(1, 2), wanted: wantedOf(own('blue'), 1) }).refusals[0]?.text).toBe(
+      'needs the network blue, which the agent does not have',
+    );
+    expect(perOffer(match({ offers: offers.slice(2), wanted: wantedOf(own('blue'), 1) }))).toEqual({ 'offer-3': 1 });
+  });
+
   it('balances groups, whatever the number of agents in each', () => {
     const spec = aSpec({ constraints: [{ field: 'rack', operator: 'GROUP_BY', value: null }] });
     const offers = ['r1', 'r1', 'r1', 'r2'].map((rack, index) => anOffer(index, { attributes: { rack } }));

@@ -1,16 +1,26 @@
 /** What an app asks of a machine beyond resources and ports, against what its agent says that it lacks. Pure. */
-import type { Ability, AppSpec } from '@ekiden/model';
-import type { OfferView } from './view.js';
+import { BRIDGE_NETWORK, type Ability, type AppSpec, type OwnNetwork } from '@ekiden/model';
+import type { AgentNetworks, OfferView } from './view.js';
 
 /** What an agent of ours says of itself. One of another Mesos says nothing, and is tried. */
-export type AgentLacks = Pick<OfferView, 'imagesRefused' | 'lacks'>;
+export type AgentLacks = Pick<OfferView, 'imagesRefused' | 'lacks' | 'networks'>;
 
 /** Null: the agent can run it, or does not say; else what it lacks. */
-export function lackOf({ imagesRefused, lacks }: AgentLacks, spec: AppSpec): string | null {
+export function lackOf({ imagesRefused, lacks, networks }: AgentLacks, spec: AppSpec): string | null {
   if (spec.container !== null && imagesRefused !== null) return `needs an agent that runs images: ${imagesRefused}`;
+  if (spec.ownNetwork !== undefined && networks !== null) {
+    const refusal = networkRefusal(networks, spec.ownNetwork);
+    if (refusal !== null) return refusal;
+  }
   if (lacks.length === 0) return null;
   const lacking = neededAbilities(spec).filter((ability) => lacks.includes(ability));
   return lacking.length === 0 ? null : `needs ${lacking.join(' and ')}, which the agent does not give`;
+}
+
+function networkRefusal(networks: AgentNetworks, { networks: wanted }: OwnNetwork): string | null {
+  if (networks.kind === 'none') return `needs an agent that gives tasks networks of their own: ${networks.why}`;
+  const missing = wanted.find(({ name }) => !networks.names.includes(name ?? BRIDGE_NETWORK));
+  return missing === undefined ? null : `needs the network ${missing.name ?? 'of the bridge'}, which the agent does not have`;
 }
 
 function neededAbilities({ isolation = {}, resourceLimits }: AppSpec): readonly Ability[] {

@@ -4,7 +4,7 @@
  * Plain numbers beside the offer, since a round asks "does it fit" a million times; `refusalOf` is the slow twin of `fits`
  * that says why not, in the order of Marathon's funnel, and is asked only about what was not placed.
  */
-import { countPorts, portsOf, subtractPorts, type AppSpec, type PortRanges } from '@ekiden/model';
+import { countPorts, hostPortCount, portsOf, subtractPorts, type AppSpec, type PortRanges } from '@ekiden/model';
 import { assignPorts } from './assign-ports.js';
 import type { ConstraintSet } from './constraints.js';
 import { lackOf } from './needs.js';
@@ -41,7 +41,7 @@ export const fits = (stock: Stock, spec: AppSpec): boolean =>
   stock.memMib >= spec.memMib &&
   stock.diskMib >= spec.diskMib &&
   stock.gpus >= spec.gpus &&
-  stock.portCount >= spec.portDefinitions.length &&
+  stock.portCount >= hostPortCount(spec) &&
   stock.offer.role === spec.role &&
   acceptsUnreserved(spec) &&
   lackOf(stock.offer, spec) === null &&

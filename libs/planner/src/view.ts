@@ -91,7 +91,12 @@ export interface OfferView {
   readonly imagesRefused: string | null;
   /** Names of abilities that the agent says it lacks. */
   readonly lacks: readonly string[];
+  /** Networks that a task can have of its own there; null: the agent does not say. */
+  readonly networks: AgentNetworks | null;
 }
+
+/** Names, among them `BRIDGE_NETWORK`; or why there are none. */
+export type AgentNetworks = { readonly kind: 'some'; readonly names: readonly string[] } | { readonly kind: 'none'; readonly why: string };
 
 /** One instance that is scheduled and past its back-off. */
 export interface WantedInstance {

@@ -150,5 +150,6 @@ export const anOffer = (number: number, changes: Partial<OfferView> = {}): Offer
   isUnavailable: false,
   imagesRefused: null,
   lacks: [],
+  networks: null,
   ...changes,
 });

@@ -4,6 +4,7 @@
  * A check never overlaps itself: the next probe is set when the last has answered, one interval after that one began.
  * At most `MAX_PROBES` run at once on this agent. What a result means is decided in check-machine.ts.
  */
+import type { AtTask, TaskHealthCheck } from '@ekiden/mesos';
 import type { HealthCheck, Timer } from '@ekiden/model';
 import type { AgentPorts, ProbeResult } from '../agent-ports.js';
 import type { LiveTask } from '../tasks/live-task.js';
@@ -37,10 +38,10 @@ export function startHealthChecks(task: LiveTask, ports: ProbePorts, slots: Slot
   // What an earlier agent said last need not be on the disk: the first result that counts is told, whatever is remembered.
   const untold = new Set(task.plan.healthChecks.keys());
 
-  const schedule = (check: HealthCheck, index: number, delayMs: number, ignoredBefore: number): void => {
+  const schedule = (check: TaskHealthCheck, index: number, delayMs: number, ignoredBefore: number): void => {
     timers[index] = ports.clock.after(delayMs, () => void probe(check, index, ignoredBefore));
   };
-  const probe = async (check: HealthCheck, index: number, ignoredBefore: number): Promise<void> => {
+  const probe = async (check: TaskHealthCheck, index: number, ignoredBefore: number): Promise<void> => {
     const began = ports.clock.now();
     const outcome = await slots.run(() => (signal.aborted ? Promise.resolve(null) : answerOf(() => runProbe(task, check, ports, signal))));
     if (signal.aborted || outcome === null) return;
@@ -82,8 +83,18 @@ export async function answerOf(ask: () => Promise<ProbeResult>): Promise<ProbeRe
   }
 }
 
-function runProbe(task: LiveTask, check: HealthCheck, ports: ProbePorts, stop: AbortSignal): Promise<ProbeResult> {
+/** Where a check of a task is asked; null: at its own address, which it does not have. */
+export function checkedHost(task: LiveTask, check: AtTask & { readonly protocol: string }, ip: string): string | null {
+  if (check.atTask === true) return task.network?.addresses[0] ?? null;
+  return check.protocol.startsWith('MESOS_') ? loopbackOf(ip) : ip;
+}
+
+export const NO_ADDRESS: ProbeResult = { ok: false, cause: 'the task has no address of its own', response: null };
+
+function runProbe(task: LiveTask, check: TaskHealthCheck, ports: ProbePorts, stop: AbortSignal): Promise<ProbeResult> {
   const { probe, config } = ports;
+  const host = checkedHost(task, check, config.ip);
+  if (host === null && check.protocol !== 'COMMAND') return Promise.resolve(NO_ADDRESS);
   const { timeoutMs } = check;
   switch (check.protocol) {
     case 'HTTP':
@@ -92,7 +103,7 @@ function runProbe(task: LiveTask, check: HealthCheck, ports: ProbePorts, stop: A
     case 'MESOS_HTTPS':
       return probe.http({
         scheme: check.protocol.endsWith('HTTPS') ? 'https' : 'http',
-        host: check.protocol.startsWith('MESOS_') ? loopbackOf(config.ip) : config.ip,
+        host: host ?? config.ip,
         port: check.port ?? 0,
         path: check.path,
         timeoutMs,
@@ -100,7 +111,7 @@ function runProbe(task: LiveTask, check: HealthCheck, ports: ProbePorts, stop: A
       });
     case 'TCP':
     case 'MESOS_TCP':
-      return probe.tcp({ host: check.protocol === 'TCP' ? config.ip : loopbackOf(config.ip), port: check.port ?? 0, timeoutMs });
+      return probe.tcp({ host: host ?? config.ip, port: check.port ?? 0, timeoutMs });
     case 'COMMAND':
       return probe.command({
         line: check.command ?? 'false',

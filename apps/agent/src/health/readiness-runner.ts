@@ -9,7 +9,7 @@ import type { AgentPorts, ProbeResult } from '../agent-ports.js';
 import type { LiveTask } from '../tasks/live-task.js';
 import type { Slots } from '../tasks/slots.js';
 import { startRetryMs } from './check-machine.js';
-import { answerOf, MIN_CHECK_INTERVAL_MS, type RunningChecks } from './check-runner.js';
+import { answerOf, checkedHost, MIN_CHECK_INTERVAL_MS, NO_ADDRESS, type RunningChecks } from './check-runner.js';
 
 type ReadinessCheck = NonNullable<LiveTask['plan']['readinessCheck']>;
 
@@ -27,16 +27,12 @@ export function startReadinessCheck(
     const answer = await slots.run(() =>
       stopped
         ? Promise.resolve(null)
-        : answerOf(() =>
-            ports.probe.http({
-              scheme: check.protocol === 'HTTPS' ? 'https' : 'http',
-              host: ports.config.ip,
-              port: check.port,
-              path: check.path,
-              timeoutMs: check.timeoutMs,
-              keepBody: check.preserveLastResponse,
-            }),
-          ),
+        : answerOf(() => {
+            const host = checkedHost(task, check, ports.config.ip);
+            if (host === null) return Promise.resolve(NO_ADDRESS);
+            const { port, path, timeoutMs, preserveLastResponse: keepBody } = check;
+            return ports.probe.http({ scheme: check.protocol === 'HTTPS' ? 'https' : 'http', host, port, path, timeoutMs, keepBody });
+          }),
     );
     if (stopped || answer === null) return;
     const result = judgeReadiness(check, answer);

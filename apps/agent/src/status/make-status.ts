@@ -49,7 +49,7 @@ export function makeStatus(task: LiveTask, fact: StatusFact, context: StatusCont
     uuid: wireUuid(context.uuid),
     container_status: {
       container_id: { value: task.taskId },
-      network_infos: [{ ip_addresses: [{ protocol: 'IPv4', ip_address: context.ip }] }],
+      network_infos: [{ ip_addresses: (task.network?.addresses ?? [context.ip]).map(addressToWire) }],
       ...(task.pid === null ? {} : { executor_pid: task.pid }),
     },
     data: encodeData({
@@ -62,6 +62,8 @@ export function makeStatus(task: LiveTask, fact: StatusFact, context: StatusCont
     }),
   };
 }
+
+const addressToWire = (address: string) => ({ protocol: address.includes(':') ? 'IPv6' : 'IPv4', ip_address: address });
 
 /** Of a task that the kernel has ended for it; without a limit it was the machine that had none left. */
 const memLimitMib = ({ memMib, memLimitMib: limit = memMib }: LaunchLimits): number => (limit === 'unlimited' ? memMib : limit);

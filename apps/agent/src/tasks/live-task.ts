@@ -5,7 +5,7 @@
  * several changes share one write: all that it delays can be derived again from the run directory (a status made twice has
  * a new uuid, which frameworks must bear anyway). So a task costs one durable write before its fork and at most one after.
  */
-import type { ContainerSpec } from '@ekiden/isolation';
+import type { ContainerSpec, TaskNetwork } from '@ekiden/isolation';
 import { decodeStatusData } from '@ekiden/mesos';
 import { taskId, type CheckResult, type Clock, type Log, type ReadinessResult, type TaskId, type TaskSize, type Timer } from '@ekiden/model';
 import type { CheckpointStore, TaskRecord } from '../agent-ports.js';
@@ -36,6 +36,11 @@ export class LiveTask {
 
   /** Set once its image is here: what is run in it, and how. */
   inContainer: { readonly argv: readonly string[]; readonly spec: ContainerSpec } | null = null;
+
+  /** Of its own, once it is made; null: the machine's. */
+  network: TaskNetwork | null = null;
+  /** Its last process is gone, and what the machine has lent it is being given back. */
+  isReleasing = false;
 
   private inFlight: Promise<void> = Promise.resolve();
   private queued: Promise<void> | null = null;

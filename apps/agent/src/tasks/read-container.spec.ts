@@ -4,7 +4,11 @@ import { isBelow, readContainer, type ContainerPolicy } from './read-container.j
 
 const OPEN: ContainerPolicy = { imagesRefused: null, volumeDirs: ['/srv/data'], allowsPrivileged: true };
 const docker = (more: object = {}, beside: object = {}) => ({ type: 'DOCKER', docker: { image: 'nginx', ...more }, ...beside });
-const mesos = (more: object = {}) => ({ type: 'MESOS', mesos: { image: { type: 'DOCKER', docker: { name: 'nginx' }, ...more } } });
+const mesos = (more: object = {}, networks: object[] = []) => ({
+  type: 'MESOS',
+  mesos: { image: { type: 'DOCKER', docker: { name: 'nginx' }, ...more } },
+  network_infos: networks,
+});
 const volume = (host: string, more: object = {}) => docker({}, { volumes: [{ mode: 'RW', container_path: '/data', host_path: host, ...more }] });
 const planOf = (container: unknown, command?: CommandInfo) => {
   const read = readContainer(container, command, OPEN);
@@ -15,6 +19,26 @@ it('reads both kinds', () => {
   expect(planOf(docker({ force_pull_image: true, privileged: true }))).toMatchObject({ kind: 'DOCKER', image: 'nginx', forcePull: true, isPrivileged: true });
   expect(planOf(mesos({ cached: false }))).toMatchObject({ kind: 'MESOS', image: 'nginx', forcePull: true });
   expect(planOf(volume('/srv/data/x', { mode: 'RO' }))).toMatchObject({ volumes: [{ hostPath: '/srv/data/x', containerPath: '/data', isReadOnly: true }] });
+});
+
+it('reads networks of its own, as Marathon writes them for each kind', () => {
+  const mapped = [
+    { host_port: 31_000, container_port: 80 },
+    { host_port: 31_000, container_port: 80, protocol: 'udp' },
+  ];
+  const ports = [
+    { hostPort: 31_000, containerPort: 80, protocol: 'tcp' },
+    { hostPort: 31_000, containerPort: 80, protocol: 'udp' },
+  ];
+  expect(planOf(docker())).toMatchObject({ networks: [] });
+  expect(planOf(docker({ network: 'BRIDGE', port_mappings: mapped }))).toMatchObject({ networks: [{ name: 'mesos-bridge', ports }] });
+  expect(planOf(docker({ network: 'USER' }, { network_infos: [{ name: 'blue' }] }))).toMatchObject({ networks: [{ name: 'blue', ports: [] }] });
+  expect(planOf(mesos({}, [{ name: 'mesos-bridge', port_mappings: mapped }, { name: 'blue' }, {}]))).toMatchObject({
+    networks: [
+      { name: 'mesos-bridge', ports },
+      { name: 'blue', ports: [] },
+    ],
+  });
 });
 
 it.each([undefined, null, { type: 'MESOS' }, { type: 'MESOS', mesos: {} }])('takes %j for a plain command', (container) => {
@@ -43,10 +67,16 @@ it.each([
 it.each([
   ['a type of its own', { type: 'ROCKET' }, 'DOCKER or MESOS'],
   ['no image', { type: 'DOCKER', docker: {} }, 'image'],
-  ['a bridge', docker({ network: 'BRIDGE' }), 'HOST'],
+  ['no network', docker({ network: 'NONE' }), 'BRIDGE'],
+  ['a network of a user without its name', docker({ network: 'USER' }), 'network_infos'],
+  ['a port that is none', docker({ network: 'BRIDGE', port_mappings: [{ host_port: 0, container_port: 80 }] }), 'host_port'],
+  ['another protocol', docker({ network: 'BRIDGE', port_mappings: [{ host_port: 1, container_port: 80, protocol: 'sctp' }] }), 'protocol'],
+  ['an address of its choice', mesos({}, [{ name: 'blue', ip_addresses: [{ ip_address: '10.0.0.9' }] }]), 'ip_addresses'],
+  ['a network twice', mesos({}, [{ name: 'blue' }, { name: 'blue' }]), 'twice'],
+  ['a network for a command', { type: 'MESOS', network_infos: [{ name: 'blue' }] }, 'image'],
   ['port mappings', docker({ port_mappings: [{ host_port: 1 }] }), 'port_mappings'],
   ['parameters', docker({ parameters: [{ key: 'volume', value: '/:/host' }] }), 'parameters'],
-  ['networks', docker({}, { network_infos: [{}] }), 'network_infos'],
+  ['networks of the host', docker({}, { network_infos: [{ name: 'blue' }] }), 'USER'],
   ['credentials in the task', mesos({ docker: { name: 'x', config: {} } }), '--image-auth-file'],
   ['/etc', volume('/etc'), '--allow-volumes'],
   ['the socket of an engine', volume('/var/run/docker.sock'), '--allow-volumes'],
@@ -59,6 +89,7 @@ it.each([
 
 it('refuses what the operator or the machine does not give', () => {
   expect(readContainer(docker(), undefined, { ...OPEN, imagesRefused: 'no umoci' })).toEqual({ kind: 'refused', why: 'no umoci' });
+  expect(readContainer(docker({ network: 'BRIDGE' }), undefined, { ...OPEN, networksRefused: 'no plugins' })).toEqual({ kind: 'refused', why: 'no plugins' });
   expect(readContainer(docker({ privileged: true }), undefined, { ...OPEN, allowsPrivileged: false })).toMatchObject({
     kind: 'refused',
     why: expect.stringContaining('--allow-privileged'),

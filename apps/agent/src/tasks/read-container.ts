@@ -6,6 +6,8 @@
  */
 import type { ContainerCommand, ContainerKind, HostVolume } from '@ekiden/isolation';
 import type { CommandInfo } from '@ekiden/mesos';
+import { readNetworks, type WantedNetwork } from './read-networks.js';
+import { fieldsOf, isFields, isSet, listOf, Refusal, textOf, type Fields } from './read-fields.js';
 
 export interface ContainerPolicy {
   /** Why no image is run here; null: they are. */
@@ -13,6 +15,8 @@ export interface ContainerPolicy {
   /** Directories of the machine below which a task may mount. */
   readonly volumeDirs: readonly string[];
   readonly allowsPrivileged: boolean;
+  /** Why no task has a network of its own here; null or absent: they can. */
+  readonly networksRefused?: string | null;
 }
 
 export interface ContainerPlan {
@@ -22,15 +26,12 @@ export interface ContainerPlan {
   readonly command: ContainerCommand;
   readonly volumes: readonly HostVolume[];
   readonly isPrivileged: boolean;
+  /** Of its own, in the order of its interfaces; none: the machine's. */
+  readonly networks: readonly WantedNetwork[];
 }
 
 export type ReadContainer =
   { readonly kind: 'container'; readonly plan: ContainerPlan } | { readonly kind: 'none' } | { readonly kind: 'refused'; readonly why: string };
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** A field that is wrong, or not built; becomes a refusal. */
-class Refusal extends Error {}
 
 export const NO_IMAGES: ContainerPolicy = { imagesRefused: 'this agent runs no images', volumeDirs: [], allowsPrivileged: false };
 
@@ -52,27 +53,26 @@ export function readContainer(container: unknown, command: CommandInfo | undefin
 function planContainer(container: Fields, command: CommandInfo | undefined, policy: ContainerPolicy): ContainerPlan | null {
   const kind = container['type'];
   if (kind !== 'DOCKER' && kind !== 'MESOS') throw new Refusal('`container.type` has to be DOCKER or MESOS');
-  for (const name of ['network_infos', 'linux_info', 'rlimit_info', 'tty_info', 'hostname']) {
+  for (const name of ['linux_info', 'rlimit_info', 'tty_info', 'hostname']) {
     if (isSet(container[name])) throw new Refusal(`\`container.${name}\` is not supported yet: leave it out`);
   }
   const image = kind === 'DOCKER' ? dockerImage(container['docker'], policy) : mesosImage(container['mesos']);
   const volumes = listOf(container['volumes']).map((volume) => readVolume(fieldsOf(volume, 'container.volumes'), policy));
   if (image === null) {
+    if (readNetworks(kind, container).length > 0) throw new Refusal('a network of its own needs an image: a command has the network of the machine');
     if (volumes.length > 0) throw new Refusal('`container.volumes` need an image: a command without one sees the whole machine anyway');
     return null;
   }
   if (policy.imagesRefused !== null) throw new Refusal(policy.imagesRefused);
-  return { kind, ...image, volumes, command: containerCommand(command) };
+  const networks = readNetworks(kind, container);
+  if (networks.length > 0 && policy.networksRefused != null) throw new Refusal(policy.networksRefused);
+  return { kind, ...image, volumes, networks, command: containerCommand(command) };
 }
 
 type Image = Pick<ContainerPlan, 'image' | 'forcePull' | 'isPrivileged'>;
 
 function dockerImage(raw: unknown, policy: ContainerPolicy): Image {
   const docker = fieldsOf(raw, 'container.docker');
-  const network = docker['network'] ?? 'HOST';
-  if (network !== 'HOST') throw new Refusal('of the networks only HOST is supported yet');
-  if (isSet(docker['port_mappings']))
-    throw new Refusal('`container.docker.port_mappings` are not supported with the network HOST: the ports are those of the machine');
   if (isSet(docker['parameters'])) throw new Refusal('`container.docker.parameters` are not supported yet: leave them out');
   const isPrivileged = docker['privileged'] === true;
   if (isPrivileged && !policy.allowsPrivileged) throw new Refusal('privileged containers are not allowed on this agent: start it with --allow-privileged');
@@ -116,20 +116,4 @@ function containerCommand(info: CommandInfo | undefined): ContainerCommand {
   const isShell = info?.shell ?? (info?.value !== undefined && info.value !== '');
   if (isShell && info?.value !== undefined && info.value !== '') return { kind: 'shell', line: info.value };
   return { kind: 'arguments', program: info?.value || null, args: info?.arguments ?? [] };
-}
-
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-
-const isSet = (value: unknown): boolean => value !== undefined && value !== null && value !== '' && !(Array.isArray(value) && value.length === 0);
-
-function fieldsOf(value: unknown, name: string): Fields {
-  if (!isFields(value)) throw new Refusal(`\`${name}\` is missing`);
-  return value;
-}
-
-function textOf(value: unknown, name: string): string {
-  if (typeof value !== 'string' || value === '') throw new Refusal(`\`${name}\` has to be a text that is not empty`);
-  return value;
 }

@@ -4,7 +4,7 @@
  * Pure. Who may be the task's user is settled here (decision 20): the agent's own user unless the operator said otherwise;
  * `FrameworkInfo.user` is no permission and is not looked at. What cannot be acted on yet is refused, never ignored.
  */
-import { killGraceMs, type CommandInfo, type EkidenTaskData, type TaskInfo, type WireHealthCheck } from '@ekiden/mesos';
+import { killGraceMs, type CommandInfo, type EkidenTaskData, type TaskHealthCheck, type TaskInfo, type WireHealthCheck } from '@ekiden/mesos';
 import type { LaunchLimits, LaunchSpec, Limit } from '@ekiden/isolation';
 import type { Artifact, Command, HealthCheck, TaskIsolation } from '@ekiden/model';
 import { readContainer, type ContainerPlan, type ContainerPolicy } from './read-container.js';
@@ -32,7 +32,7 @@ export interface TaskPlan {
   readonly isolation: AskedIsolation;
   readonly artifacts: readonly Artifact[];
   readonly killGraceMs: number | null;
-  readonly healthChecks: readonly HealthCheck[];
+  readonly healthChecks: readonly TaskHealthCheck[];
   readonly readinessCheck: EkidenTaskData['readinessCheck'];
   /** A plain Mesos health check: the agent itself kills when it is exhausted. With Ekiden's task data, paas-api decides. */
   readonly killsUnhealthy: boolean;
@@ -54,6 +54,8 @@ export function readTask(task: TaskInfo, users: TaskPolicy): ReadTask {
   const read = readContainer(task.container, task.command, users.containers);
   if (read.kind === 'refused') return read;
   const container = read.kind === 'container' ? read.plan : null;
+  const stray = container === null ? undefined : unheldPort(container.networks, task.resources);
+  if (stray !== undefined) return refused(`port ${stray} is mapped to the container, but is not among the ports that the task holds`);
   const command = container === null ? task.command && readCommand(task.command) : IN_IMAGE;
   if (!command) return refused('the task has no command: set `command.value`, or `command.arguments` with `shell: false`');
   const user = task.command?.user || users.taskUser;
@@ -66,7 +68,9 @@ export function readTask(task: TaskInfo, users: TaskPolicy): ReadTask {
   const forbidden = (asked.capabilities ?? []).filter((name) => !users.allowedCapabilities?.some((allowed) => allowed === name || allowed === '*'));
   if (forbidden.length > 0)
     return refused(`capability ${forbidden.join(', ')} is not allowed on this agent: start it with --allow-capabilities ${forbidden.join(',')}`);
-  const plain = data.kind === 'none' && task.health_check ? plainHealthCheck(task.health_check) : null;
+  // Mesos asks in the network of the task.
+  const atTask = container !== null && container.networks.length > 0 ? { atTask: true as const } : {};
+  const plain = data.kind === 'none' && task.health_check ? { ...plainHealthCheck(task.health_check), ...atTask } : null;
   const healthChecks = data.kind === 'ours' ? data.data.healthChecks : plain ? [plain] : [];
   return {
     kind: 'plan',
@@ -95,6 +99,12 @@ export function readTask(task: TaskInfo, users: TaskPolicy): ReadTask {
       killsUnhealthy: plain !== null,
     },
   };
+}
+
+/** Whoever maps a port takes it from everybody else on the machine. */
+function unheldPort(networks: ContainerPlan['networks'], resources: TaskInfo['resources']): number | undefined {
+  const held = (resources ?? []).flatMap(({ name, ranges }) => (name === 'ports' ? (ranges?.range ?? []) : []));
+  return networks.flatMap(({ ports }) => ports.map(({ hostPort }) => hostPort)).find((port) => !held.some(({ begin, end }) => begin <= port && port <= end));
 }
 
 function isolationOf({ capabilities, namespaces, privateTmp, seccomp }: TaskIsolation): AskedIsolation {

@@ -27,7 +27,7 @@ import type { TaskTable } from './task-table.js';
 export const MAX_RECOVERIES = 256;
 
 export interface Recovery {
-  readonly ports: Pick<AgentPorts, 'runtime' | 'log'>;
+  readonly ports: Pick<AgentPorts, 'runtime' | 'networks' | 'log'>;
   readonly table: TaskTable;
   readonly runner: TaskRunner;
   readonly hooks: readonly TaskHook[];
@@ -64,6 +64,7 @@ async function recoverTask(task: LiveTask, boots: Boots, { ports, runner, hooks 
     if (record.unacknowledged.length === 0) await runner.finish(task);
     return;
   }
+  task.network = ports.networks?.find(task.taskId) ?? null;
   const wasForked = record.stage !== 'accepted' && record.runDir !== '';
   if ((record.bootId ?? boots.recorded ?? boots.now) !== boots.now) {
     runner.ended(task, unstarted(wasForked ? 'TASK_GONE' : 'TASK_DROPPED', 'AGENT_RESTARTED', 'host restarted'));

@@ -4,8 +4,8 @@
  * `data` belongs to the framework: bytes that are no `EkidenTaskData` are a stranger's, and mean "no extension", never an
  * error. Bytes which say that they are ours and are then wrong are refused with the field's name.
  */
-import type { EkidenTaskData } from '@ekiden/mesos';
-import { NAMESPACES, type HealthCheck, type HealthCheckProtocol } from '@ekiden/model';
+import type { AtTask, EkidenTaskData, TaskHealthCheck } from '@ekiden/mesos';
+import { NAMESPACES, type HealthCheckProtocol } from '@ekiden/model';
 
 export type ReadTaskData =
   { readonly kind: 'none' } | { readonly kind: 'ours'; readonly data: EkidenTaskData } | { readonly kind: 'wrong'; readonly why: string };
@@ -47,7 +47,7 @@ function parseBase64Json(base64: string | undefined): unknown {
   }
 }
 
-function readHealthCheck(raw: unknown): HealthCheck {
+function readHealthCheck(raw: unknown): TaskHealthCheck {
   const fields = needFields(raw, 'healthChecks');
   const protocol = PROTOCOLS.find((known) => known === fields['protocol']);
   if (!protocol) throw new WrongField(`healthChecks: protocol ${JSON.stringify(fields['protocol'])} is unknown`);
@@ -67,8 +67,11 @@ function readHealthCheck(raw: unknown): HealthCheck {
     timeoutMs: number(fields, 'timeoutMs'),
     delayMs: number(fields, 'delayMs'),
     maxConsecutiveFailures: number(fields, 'maxConsecutiveFailures'),
+    ...atTask(fields),
   };
 }
+
+const atTask = (fields: Fields): AtTask => (fields['atTask'] === true ? { atTask: true } : {});
 
 function readReadinessCheck(fields: Fields): NonNullable<EkidenTaskData['readinessCheck']> {
   return {
@@ -80,6 +83,7 @@ function readReadinessCheck(fields: Fields): NonNullable<EkidenTaskData['readine
     timeoutMs: number(fields, 'timeoutMs'),
     statusCodes: list(fields, 'statusCodes').filter((code) => typeof code === 'number'),
     preserveLastResponse: fields['preserveLastResponse'] === true,
+    ...atTask(fields),
   };
 }
 

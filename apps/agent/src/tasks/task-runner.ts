@@ -163,9 +163,19 @@ export class TaskRunner {
 
   /** The last process is gone, or none was started. Only now are the ports free, and only now is it said (decision 18). */
   ended(task: LiveTask, fact: StatusFact): void {
-    if (task.ended || this.stopped) return;
+    if (task.ended || task.isReleasing || this.stopped) return;
     this.killer.drop(task.taskId);
     for (const hook of this.hooks.toReversed()) hook.postStop?.(task);
+    const releases = this.hooks.toReversed().flatMap((hook) => hook.release?.(task) ?? []);
+    if (releases.length === 0) return this.over(task, fact);
+    task.isReleasing = true;
+    void Promise.all(releases).then(() => this.over(task, fact));
+  }
+
+  /** Nothing on the machine is its any more. An agent that stops before leaves that to the next one, which finds the task as it was. */
+  private over(task: LiveTask, fact: StatusFact): void {
+    if (this.stopped) return;
+    task.isReleasing = false;
     task.update({ stage: 'ended' });
     this.report(task, fact);
     this.ports.log.info('task-ended', { taskId: task.taskId, state: task.record.latest?.state, why: fact.message });
@@ -232,7 +242,7 @@ export class TaskRunner {
   }
 
   private isCancelled(task: LiveTask): boolean {
-    if (this.stopped || task.ended) return true;
+    if (this.stopped || task.ended || task.isReleasing) return true;
     if (!task.record.kill) return false;
     this.ended(task, KILLED_DURING_LAUNCH);
     return true;
@@ -249,7 +259,7 @@ export class TaskRunner {
       ...launch,
       command: { kind: 'argv', argv },
       // The agent's own PATH means nothing in an image.
-      env: containerEnv(spec.image.config, taskEnv({ ...place, sandbox: CONTAINER_SANDBOX }, {}, env)),
+      env: containerEnv(spec.image.config, taskEnv({ ...place, sandbox: CONTAINER_SANDBOX }, addressEnv(task.network), env)),
       container: spec,
       ...(container?.isPrivileged === true ? { security: { ...isolation.security, isPrivileged: true } } : {}),
     };
@@ -269,6 +279,12 @@ export class TaskRunner {
     this.report(task, { state: 'TASK_KILLING', source: 'SOURCE_EXECUTOR', reason: null, message: task.killMessage, exit: null });
   }
 }
+
+/** As Mesos tells it. */
+const addressEnv = (network: LiveTask['network']): Readonly<Record<string, string>> => {
+  const address = network?.addresses[0];
+  return address === undefined ? {} : { MESOS_CONTAINER_IP: address };
+};
 
 /** A task that starts at once has no TASK_STARTING before: RUNNING would wait behind its acknowledgement (decision 3). */
 export const RUNNING: StatusFact = { state: 'TASK_RUNNING', source: 'SOURCE_EXECUTOR', reason: null, message: null, exit: null };

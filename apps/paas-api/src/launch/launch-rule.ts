@@ -39,6 +39,7 @@ export function whyNotPlain(spec: AppSpec): string | null {
   return `this master does not carry Ekiden's task data: ${beyond.join(', ')}; use one health check without more, or a master that does`;
 }
 
-function hasTarget(check: AppSpec['healthChecks'][number], { portDefinitions }: AppSpec): boolean {
-  return check.protocol === 'COMMAND' || check.port !== null || (check.portIndex !== null && check.portIndex < portDefinitions.length);
+function hasTarget(check: AppSpec['healthChecks'][number], { portDefinitions, ownNetwork }: AppSpec): boolean {
+  const count = ownNetwork === undefined ? portDefinitions.length : ownNetwork.portMappings.length;
+  return check.protocol === 'COMMAND' || check.port !== null || (check.portIndex !== null && check.portIndex < count);
 }

@@ -1,5 +1,5 @@
 /** An offer of the wire as the planner sees it. */
-import { attributesToModel, IMAGES_ATTRIBUTE, LACKS_ATTRIBUTE, resourcesToModel, type WireOffer } from '@ekiden/mesos';
+import { attributesToModel, IMAGES_ATTRIBUTE, LACKS_ATTRIBUTE, NETWORKS_ATTRIBUTE, resourcesToModel, type WireOffer } from '@ekiden/mesos';
 import { agentId, offerId, role, type Instant } from '@ekiden/model';
 import type { OfferView } from '@ekiden/planner';
 
@@ -19,6 +19,7 @@ export function readOffer(wire: WireOffer, defaultRole: string, now: Instant): O
     attributes,
     imagesRefused: refusedIn(attributes[IMAGES_ATTRIBUTE] ?? ''),
     lacks: attributes[LACKS_ATTRIBUTE]?.split(',') ?? [],
+    networks: networksIn(attributes[NETWORKS_ATTRIBUTE]),
     region: wire.domain?.fault_domain?.region.name ?? null,
     zone: wire.domain?.fault_domain?.zone.name ?? null,
     isUnavailable: isUnavailable(wire, now),
@@ -27,6 +28,13 @@ export function readOffer(wire: WireOffer, defaultRole: string, now: Instant): O
 
 /** What an agent of ours says of itself; one of another Mesos says nothing, and is tried. */
 const refusedIn = (said: string): string | null => (said.startsWith('no: ') ? said.slice('no: '.length) : null);
+
+/** An agent of another Mesos does not say, and is tried. */
+function networksIn(said: string | undefined): OfferView['networks'] {
+  if (said === undefined) return null;
+  const why = refusedIn(said);
+  return why === null ? { kind: 'some', names: said.split(',') } : { kind: 'none', why };
+}
 
 /** In a maintenance window now; one without an end does not end. */
 function isUnavailable(wire: WireOffer, now: Instant): boolean {

@@ -1,7 +1,7 @@
 /**
  * The environment of a task, name for name as Marathon gives it (semantics 2.10). The app's own `env` wins.
  */
-import { isoTime, type AppSpec, type Instance, type TaskRef } from '@ekiden/model';
+import { isoTime, taskPorts, type AppSpec, type Instance, type TaskRef } from '@ekiden/model';
 
 /** Longer labels are left out: key length from here on (512 − the prefix), value length from here on. */
 const MAX_LABEL_KEY = 493;
@@ -12,6 +12,7 @@ export function taskEnvironment(spec: AppSpec, instance: Instance, task: TaskRef
     MESOS_TASK_ID: task.taskId,
     MARATHON_APP_ID: spec.id,
     MARATHON_APP_VERSION: isoTime(instance.version),
+    ...(spec.container?.kind !== 'DOCKER' ? {} : { MARATHON_APP_DOCKER_IMAGE: spec.container.image }),
     MARATHON_APP_RESOURCE_CPUS: decimal(spec.cpusMilli / 1000),
     MARATHON_APP_RESOURCE_MEM: decimal(spec.memMib),
     MARATHON_APP_RESOURCE_DISK: decimal(spec.diskMib),
@@ -19,7 +20,7 @@ export function taskEnvironment(spec: AppSpec, instance: Instance, task: TaskRef
     MARATHON_APP_ENFORCE_GROUP_ROLE: 'FALSE',
     ...labelVariables(spec.labels),
     HOST: task.hostname,
-    ...portVariables(spec, task.ports),
+    ...portVariables(spec, task),
     ...spec.env,
   };
 }
@@ -31,19 +32,19 @@ function labelVariables(labels: Readonly<Record<string, string>>): Record<string
   return variables;
 }
 
-function portVariables(spec: AppSpec, ports: readonly number[]): Record<string, string> {
+function portVariables(spec: AppSpec, { ports, taskId }: TaskRef): Record<string, string> {
   const variables: Record<string, string> = {};
-  const first = ports[0];
-  if (first === undefined) return variables;
-  ports.forEach((port, index) => {
-    const definition = spec.portDefinitions[index];
-    variables[`PORT${index}`] = String(port);
-    variables[`PORT_${definition === undefined || definition.port === 0 ? port : definition.port}`] = String(port);
-    const name = definition?.name ?? null;
-    if (name !== null) variables[`PORT_${name.toUpperCase()}`] = String(port);
+  const known = taskPorts(spec, ports, taskId);
+  known.forEach(({ hostPort, containerPort, asked, name }, index) => {
+    const port = String(hostPort ?? containerPort);
+    variables[`PORT${index}`] = port;
+    variables[`PORT_${asked === 0 ? port : asked}`] = port;
+    if (name !== null) variables[`PORT_${name.toUpperCase()}`] = port;
   });
-  variables['PORT'] = String(first);
-  variables['PORTS'] = ports.join(',');
+  // Those that somebody has chosen; a container port that the app names is known to it.
+  const generated = known.flatMap(({ hostPort, containerPort, asked }) => (hostPort === null && asked === 0 && containerPort !== null ? [containerPort] : []));
+  const chosen = [...ports, ...generated];
+  if (chosen[0] !== undefined) Object.assign(variables, { PORT: String(chosen[0]), PORTS: chosen.join(',') });
   return variables;
 }
 

@@ -120,6 +120,76 @@ describe('the TaskInfo of a launch', () => {
     expect(info.health_check).toBeUndefined();
   });
 
+  describe('of an app with a network of its own', () => {
+    const image = (kind: string, portMappings: object[]) => ({ cmd: undefined, container: { type: kind, docker: { image: 'nginx' }, portMappings } });
+    const MAPPINGS = [
+      { containerPort: 80, hostPort: 0, name: 'http', labels: { VIP_0: '/x:80' } },
+      { containerPort: 53, hostPort: 31_007, protocol: 'udp,tcp' },
+    ];
+    const mapped = [
+      { host_port: 31_005, container_port: 80, protocol: 'tcp' },
+      { host_port: 31_007, container_port: 53, protocol: 'udp' },
+      { host_port: 31_007, container_port: 53, protocol: 'tcp' },
+    ];
+    const bridge = { networks: [{ mode: 'container/bridge' }] };
+    const blue = { networks: [{ mode: 'container', name: 'blue', labels: { a: 'b' } }] };
+    const checks = ['HTTP', 'MESOS_HTTP'].map((protocol) => ({ healthChecks: [{ protocol, portIndex: 0 }] }));
+    const targetOf = (info: ReturnType<typeof build>) => decodeTaskData(info.data)?.healthChecks.map(({ port, atTask }) => ({ port, atTask }))[0];
+
+    it('names networks and ports as Mesos has them for each kind of container', () => {
+      expect(build({ ...image('DOCKER', MAPPINGS), ...bridge }).container).toMatchObject({ docker: { network: 'BRIDGE', port_mappings: mapped } });
+      expect(build({ ...image('MESOS', MAPPINGS), ...bridge }).container).toMatchObject({ network_infos: [{ name: 'mesos-bridge', port_mappings: mapped }] });
+      const infos = [{ name: 'blue', labels: { labels: [{ key: 'a', value: 'b' }] } }];
+      expect(build({ ...image('DOCKER', MAPPINGS), ...blue }).container).toMatchObject({
+        docker: { network: 'USER', port_mappings: mapped },
+        network_infos: infos,
+      });
+      const several = { ...image('MESOS', [{ containerPort: 1, hostPort: 0, networkNames: ['b'] }]), networks: [{ name: 'a' }, { name: 'b' }] };
+      expect(build(several).container).toMatchObject({
+        network_infos: [
+          { name: 'a', port_mappings: [] },
+          { name: 'b', port_mappings: [{ host_port: 31_005 }] },
+        ],
+      });
+    });
+
+    it('tells its ports in the environment and to whoever discovers it', () => {
+      const info = build({ ...image('DOCKER', [...MAPPINGS, { containerPort: 9 }]), ...blue });
+      const ports = {
+        PORT: '31005',
+        PORTS: '31005,31007',
+        PORT0: '31005',
+        PORT_80: '31005',
+        PORT_HTTP: '31005',
+        PORT1: '31007',
+        PORT_53: '31007',
+        PORT2: '9',
+        PORT_9: '9',
+      };
+      expect(envOf(info)).toMatchObject({ ...ports, MARATHON_APP_DOCKER_IMAGE: 'nginx' });
+      expect(info.discovery?.ports?.ports?.map(({ number, protocol, labels }) => [number, protocol, labels?.labels?.at(-1)?.value])).toEqual([
+        [31_005, 'tcp', 'host'],
+        [31_007, 'udp', 'host'],
+        [31_007, 'tcp', 'host'],
+        [9, 'tcp', 'container'],
+      ]);
+      const generated = envOf(build({ ...image('DOCKER', [{ containerPort: 0 }]), ...blue }));
+      expect(generated['PORTS']).toMatch(new RegExp(`,${generated['PORT0']}$`));
+    });
+
+    it('is asked for its health where its clients go, or in its own network', () => {
+      const targets = (networks: object) => checks.map((check) => targetOf(build({ ...image('DOCKER', MAPPINGS), ...networks, ...check })));
+      expect(targets(bridge)).toEqual([{ port: 31_005 }, { port: 80, atTask: true }]);
+      expect(targets(blue)).toEqual([
+        { port: 80, atTask: true },
+        { port: 80, atTask: true },
+      ]);
+      expect(build({ ...image('DOCKER', MAPPINGS), ...bridge, ...checks[0] }, false).health_check).toMatchObject({ http: { port: 80 } });
+      const ready = build({ ...image('DOCKER', MAPPINGS), ...bridge, readinessChecks: [{ portName: 'http' }] });
+      expect(decodeTaskData(ready.data)?.readinessCheck).toMatchObject({ port: 31_005 });
+    });
+  });
+
   it('passes limits on as Mesos spells them, and none that nobody asked for', () => {
     const limits = (resourceLimits: unknown) => build({ cpus: 0.5, mem: 64, ...(resourceLimits === null ? {} : { resourceLimits }) }).limits;
     expect(limits({ cpus: 2, mem: 'unlimited' })).toEqual({ cpus: { value: 2 }, mem: { value: 'Infinity' } });

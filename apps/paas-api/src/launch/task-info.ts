@@ -8,10 +8,25 @@ import {
   type CommandInfo,
   type ContainerInfo,
   type EkidenTaskData,
+  type NetworkInfo,
+  type PortMapping,
   type TaskInfo,
   type WireHealthCheck,
 } from '@ekiden/mesos';
-import { taskName, type AppContainer, type AppSpec, type HealthCheck, type Instance, type Resources, type TaskRef } from '@ekiden/model';
+import {
+  BRIDGE_NETWORK,
+  taskName,
+  taskPorts,
+  type AppContainer,
+  type AppSpec,
+  type HealthCheck,
+  type Instance,
+  type OwnNetwork,
+  type Resources,
+  type TaskPort,
+  type TaskRef,
+} from '@ekiden/model';
+import { checkTarget, mesosTarget } from './check-target.js';
 import { withDigestChecks } from './digest-checks.js';
 import { taskEnvironment } from './task-environment.js';
 
@@ -29,7 +44,7 @@ export interface TaskInfoInput {
 export function buildTaskInfo({ spec, instance, task, resources, role, extended }: TaskInfoInput): TaskInfo {
   const killPolicy = killPolicyOf(spec.killGraceMs);
   const first = spec.healthChecks[0];
-  const plainCheck = extended || first === undefined ? null : mesosCheck(first, task.ports);
+  const plainCheck = extended || first === undefined ? null : mesosCheck(first, mesosTarget(first, spec, task)?.port ?? null);
   return {
     name: taskName(spec.id),
     task_id: { value: task.taskId },
@@ -37,12 +52,12 @@ export function buildTaskInfo({ spec, instance, task, resources, role, extended 
     resources: resourcesToWire(resources, role),
     ...limitsOf(spec),
     command: commandOf(extended ? spec : withDigestChecks(spec), taskEnvironment(spec, instance, task)),
-    ...(spec.container === null ? {} : { container: containerOf(spec.container) }),
+    ...(spec.container === null ? {} : { container: containerOf(spec.container, spec.ownNetwork, taskPorts(spec, task.ports, task.taskId)) }),
     ...(killPolicy === undefined ? {} : { kill_policy: killPolicy }),
     ...(plainCheck === null ? {} : { health_check: plainCheck }),
-    ...(extended ? { data: encodeData(taskData(spec, task.ports)) } : {}),
+    ...(extended ? { data: encodeData(taskData(spec, task)) } : {}),
     labels: { labels: Object.entries(spec.labels).map(([key, value]) => ({ key, value })) },
-    discovery: { visibility: 'FRAMEWORK', name: taskName(spec.id), ports: { ports: discoveryPorts(spec, task.ports) } },
+    discovery: { visibility: 'FRAMEWORK', name: taskName(spec.id), ports: { ports: discoveryPorts(taskPorts(spec, task.ports, task.taskId)) } },
   };
 }
 
@@ -75,40 +90,77 @@ function commandWords({ command, container }: AppSpec): Pick<CommandInfo, 'shell
   return { shell: false, value: command.argv[0] ?? '', arguments: [...command.argv] };
 }
 
-function containerOf({ kind, image, forcePullImage, isPrivileged, volumes: wanted }: AppContainer): ContainerInfo {
+function containerOf(container: AppContainer, ownNetwork: OwnNetwork | undefined, ports: readonly TaskPort[]): ContainerInfo {
+  const { kind, image, forcePullImage, isPrivileged, volumes: wanted } = container;
   const volumes = wanted.map(({ containerPath, hostPath, isReadOnly }) => ({
     mode: isReadOnly ? ('RO' as const) : ('RW' as const),
     container_path: containerPath,
     host_path: hostPath,
   }));
-  if (kind === 'MESOS') return { type: kind, mesos: { image: { type: 'DOCKER', docker: { name: image }, cached: !forcePullImage } }, volumes };
-  return { type: kind, docker: { image, network: 'HOST', privileged: isPrivileged, force_pull_image: forcePullImage }, volumes };
+  if (kind === 'MESOS') {
+    const infos = ownNetwork === undefined ? {} : { network_infos: networkInfos(ownNetwork, ports) };
+    return { type: kind, mesos: { image: { type: 'DOCKER', docker: { name: image }, cached: !forcePullImage } }, ...infos, volumes };
+  }
+  return {
+    type: kind,
+    docker: { image, ...dockerNetwork(ownNetwork, ports), privileged: isPrivileged, force_pull_image: forcePullImage },
+    ...userNetwork(ownNetwork),
+    volumes,
+  };
 }
 
-function taskData(spec: AppSpec, ports: readonly number[]): EkidenTaskData {
+/** Mesos' own containerizer calls the bridge by its name, and has the ports of each network beside it. */
+function networkInfos({ networks }: OwnNetwork, ports: readonly TaskPort[]): NetworkInfo[] {
+  return networks.map(({ name, labels }) => ({
+    name: name ?? BRIDGE_NETWORK,
+    ...labelsOf(labels),
+    port_mappings: mappingsOf(ports.filter(({ networkNames }) => networkNames.length === 0 || name === null || networkNames.includes(name))),
+  }));
+}
+
+function dockerNetwork(
+  ownNetwork: OwnNetwork | undefined,
+  ports: readonly TaskPort[],
+): Pick<NonNullable<ContainerInfo['docker']>, 'network' | 'port_mappings'> {
+  if (ownNetwork === undefined) return { network: 'HOST' };
+  return { network: ownNetwork.networks[0]?.name == null ? 'BRIDGE' : 'USER', port_mappings: mappingsOf(ports) };
+}
+
+function userNetwork(ownNetwork: OwnNetwork | undefined): Pick<ContainerInfo, 'network_infos'> {
+  const { name = null, labels = {} } = ownNetwork?.networks[0] ?? {};
+  return name === null ? {} : { network_infos: [{ name, ...labelsOf(labels) }] };
+}
+
+const labelsOf = (labels: Readonly<Record<string, string>>): Pick<NetworkInfo, 'labels'> =>
+  Object.keys(labels).length === 0 ? {} : { labels: { labels: Object.entries(labels).map(([key, value]) => ({ key, value })) } };
+
+/** One for each protocol; what has no port of the machine is mapped nowhere. */
+const mappingsOf = (ports: readonly TaskPort[]): PortMapping[] =>
+  ports.flatMap(({ hostPort, containerPort, protocol }) =>
+    hostPort === null || containerPort === null
+      ? []
+      : protocol.split(',').map((one) => ({ host_port: hostPort, container_port: containerPort, protocol: one })),
+  );
+
+function taskData(spec: AppSpec, task: TaskRef): EkidenTaskData {
   return {
     ekiden: 1,
-    healthChecks: spec.healthChecks.map((check) => ({ ...check, port: portOf(check, ports), portIndex: null })),
-    readinessCheck: readinessOf(spec, ports),
+    healthChecks: spec.healthChecks.map((check) => ({ ...check, port: null, ...checkTarget(check, spec, task), portIndex: null })),
+    readinessCheck: readinessOf(spec, task),
     ...(spec.isolation === undefined ? {} : { isolation: spec.isolation }),
     ...(spec.fetch.some(({ sha256 }) => sha256 !== null) ? { digests: spec.fetch.map(({ sha256 }) => sha256) } : {}),
   };
 }
 
-function readinessOf(spec: AppSpec, ports: readonly number[]): EkidenTaskData['readinessCheck'] {
+function readinessOf(spec: AppSpec, task: TaskRef): EkidenTaskData['readinessCheck'] {
   if (spec.readinessCheck === null) return null;
   const { portName, ...check } = spec.readinessCheck;
-  const port = ports[spec.portDefinitions.findIndex((definition) => definition.name === portName)];
-  return port === undefined ? null : { ...check, port };
+  const portIndex = taskPorts(spec, task.ports, task.taskId).findIndex(({ name }) => name === portName);
+  const target = checkTarget({ protocol: check.protocol, port: null, portIndex }, spec, task);
+  return target === null ? null : { ...check, ...target };
 }
 
-/** The port itself, or the one at its index; null for a command. */
-function portOf(check: HealthCheck, ports: readonly number[]): number | null {
-  if (check.port !== null) return check.port;
-  return check.portIndex === null ? null : (ports[check.portIndex] ?? null);
-}
-
-function mesosCheck(check: HealthCheck, ports: readonly number[]): WireHealthCheck | null {
+function mesosCheck(check: HealthCheck, port: number | null): WireHealthCheck | null {
   const times = {
     // Marathon's own kinds have no delay.
     delay_seconds: check.protocol === 'COMMAND' || check.protocol.startsWith('MESOS_') ? check.delayMs / 1000 : 0,
@@ -117,7 +169,6 @@ function mesosCheck(check: HealthCheck, ports: readonly number[]): WireHealthChe
     grace_period_seconds: check.gracePeriodMs / 1000,
     consecutive_failures: check.maxConsecutiveFailures,
   };
-  const port = portOf(check, ports);
   switch (check.protocol) {
     case 'COMMAND':
       return { ...times, type: 'COMMAND', command: { shell: true, value: check.command ?? '' } };
@@ -134,11 +185,11 @@ function mesosCheck(check: HealthCheck, ports: readonly number[]): WireHealthChe
   }
 }
 
-function discoveryPorts(spec: AppSpec, ports: readonly number[]) {
-  return ports.flatMap((number, index) => {
-    const definition = spec.portDefinitions[index];
-    const name = definition?.name ?? null;
-    const labels = Object.entries({ ...definition?.labels, 'network-scope': 'host' }).map(([key, value]) => ({ key, value }));
-    return (definition?.protocol ?? 'tcp').split(',').map((protocol) => ({ number, protocol, ...(name === null ? {} : { name }), labels: { labels } }));
+function discoveryPorts(ports: readonly TaskPort[]) {
+  return ports.flatMap(({ hostPort, containerPort, name, protocol: protocols, labels: own }) => {
+    const scope = hostPort === null ? 'container' : 'host';
+    const labels = Object.entries({ ...own, 'network-scope': scope }).map(([key, value]) => ({ key, value }));
+    const number = hostPort ?? containerPort ?? 0;
+    return protocols.split(',').map((protocol) => ({ number, protocol, ...(name === null ? {} : { name }), labels: { labels } }));
   });
 }

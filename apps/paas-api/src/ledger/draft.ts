@@ -4,7 +4,7 @@
  * A decision that throws is undone alone (`mark`, `undo`); the others of its batch stay. What is written to one row
  * several times is one write. Nothing here is visible to readers until the ledger has committed it.
  */
-import type { AppId, DeploymentId, FrameworkId, Instance, InstanceId, Instant } from '@ekiden/model';
+import { servicePorts, type AppId, type DeploymentId, type FrameworkId, type Instance, type InstanceId, type Instant } from '@ekiden/model';
 import type { AppPlan } from '@ekiden/planner';
 import type { AppRow, AppVersionRow, DeploymentRow, TaskFailureRow, Write } from '../store/paas-store.js';
 import type { DraftEvent } from '../events/draft-event.js';
@@ -91,7 +91,7 @@ export class Draft implements StateReader {
   takenPorts(except: AppId): ReadonlySet<number> {
     this.portUsers ??= this.countPorts();
     const taken = new Set(this.portUsers.keys());
-    for (const { port } of this.desired(except)?.spec.portDefinitions ?? []) if (this.portUsers.get(port) === 1) taken.delete(port);
+    for (const port of portsOf(this.desired(except))) if (this.portUsers.get(port) === 1) taken.delete(port);
     return taken;
   }
 
@@ -239,8 +239,8 @@ export class Draft implements StateReader {
   }
 
   private usePorts(before: AppVersionRow | null, after: AppVersionRow | null): void {
-    for (const { port } of after?.spec.portDefinitions ?? []) this.portUsers?.set(port, (this.portUsers.get(port) ?? 0) + 1);
-    for (const { port } of before?.spec.portDefinitions ?? []) {
+    for (const port of portsOf(after)) this.portUsers?.set(port, (this.portUsers.get(port) ?? 0) + 1);
+    for (const port of portsOf(before)) {
       const users = (this.portUsers?.get(port) ?? 0) - 1;
       if (users > 0) this.portUsers?.set(port, users);
       else this.portUsers?.delete(port);
@@ -258,5 +258,7 @@ export class Draft implements StateReader {
     this.touched.add(id);
   }
 }
+
+const portsOf = (row: AppVersionRow | null): readonly number[] => (row === null ? [] : servicePorts(row.spec));
 
 const isRow = (row: DeploymentRow | null): row is DeploymentRow => row !== null;

@@ -9,22 +9,21 @@
 import type { NetworkList } from './cni-config.js';
 import { gatewayOf, subnetText, type Subnet } from './subnets.js';
 
-/** As Mesos' and Marathon's `mesos_bridge_name`. */
-export const BRIDGE_NETWORK = 'mesos-bridge';
-
 export interface BridgePlan {
   /** Of the interface; 15 characters at most. */
   readonly bridge: string;
   readonly subnet: Subnet;
   /** Of the way out, so that large packets get through; null: the kernel's own. */
   readonly mtu: number | null;
+  /** None: those of the machine. */
+  readonly nameservers: readonly string[];
   /** Where leases are kept. */
   readonly leaseDir: string;
 }
 
 export const BRIDGE_PLUGINS = ['bridge', 'host-local', 'portmap'] as const;
 
-export function bridgeNetwork({ bridge, subnet, mtu, leaseDir }: BridgePlan): NetworkList {
+export function bridgeNetwork({ bridge, subnet, mtu, nameservers, leaseDir }: BridgePlan): NetworkList {
   return {
     cniVersion: '0.4.0',
     // Chains and leases are named after it: one name an agent.
@@ -37,6 +36,7 @@ export function bridgeNetwork({ bridge, subnet, mtu, leaseDir }: BridgePlan): Ne
         ipMasq: true,
         hairpinMode: true,
         ...(mtu === null ? {} : { mtu }),
+        ...(nameservers.length === 0 ? {} : { dns: { nameservers } }),
         ipam: { type: 'host-local', dataDir: leaseDir, ranges: [[{ subnet: subnetText(subnet), gateway: gatewayOf(subnet).split('/')[0] }]] },
       },
       { type: 'portmap', snat: true, capabilities: { portMappings: true } },

@@ -25,6 +25,7 @@ export interface MachineNetwork {
   subnets(except: string): Promise<readonly Subnet[]>;
   /** Of the way out; null: not known. */
   mtu(): Promise<number | null>;
+  hasBridge(bridge: string): Promise<boolean>;
   makeBridge(bridge: string, subnet: Subnet): Promise<void>;
   removeBridge(bridge: string): Promise<void>;
   /** Bytes and packets by interface, as the machine counts them. */
@@ -79,6 +80,7 @@ export function machineNetwork({ ip, iptables }: MachineTools): MachineNetwork {
       const device = defaultDevice(await json('-4', 'route', 'show', 'default'));
       return device === null ? null : mtuOf(await json('link', 'show', 'dev', device));
     },
+    hasBridge: isThere,
     async makeBridge(bridge, subnet) {
       if (!(await isThere(bridge))) await run(ip, 'link', 'add', 'name', bridge, 'type', 'bridge');
       await run(ip, 'address', 'replace', gatewayOf(subnet), 'dev', bridge);

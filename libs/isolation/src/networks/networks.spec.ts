@@ -51,7 +51,7 @@ describe('configurations', () => {
   });
 
   it('reach a plugin with what it asks for of the runtime, and the answer of the one before', () => {
-    const list = bridgeNetwork({ bridge: 'ek1', subnet: subnet('172.24.4.0/22'), mtu: 1400, leaseDir: '/l' });
+    const list = bridgeNetwork({ bridge: 'ek1', subnet: subnet('172.24.4.0/22'), mtu: 1400, nameservers: [], leaseDir: '/l' });
     const [bridge, portmap] = list.plugins;
     const ports = [{ hostPort: 1, containerPort: 2, protocol: 'tcp' as const }];
     expect(takesPorts(list)).toBe(true);
@@ -147,13 +147,14 @@ describe('making and taking away', () => {
     namespaces: () => Promise.resolve([...names]),
     subnets: () => Promise.resolve([]),
     mtu: () => Promise.resolve(null),
+    hasBridge: (name) => Promise.resolve(bridges.has(name)),
     makeBridge: (name) => Promise.resolve(void bridges.add(name)),
     removeBridge: (name) => Promise.resolve(void bridges.delete(name)),
     counters: () => new Map([['veth1', { receivedBytes: 1, receivedPackets: 2, sentBytes: 3, sentPackets: 4 }]]),
   };
   const open = (bootId = 'boot'): TaskNetworks =>
     createTaskNetworks({
-      ...{ dir, instance: '0123456789ab', bootId, pluginDirs: ['/p'], machine, subnet: null, log: silentLog },
+      ...{ dir, instance: '0123456789ab', bootId, pluginDirs: ['/p'], machine, subnet: null, nameservers: [], log: silentLog },
       configured: (name) => (name === 'blue' ? parseNetworkList('{"name":"blue","type":"x"}') : null),
       runPlugin: (call) => {
         calls.push(call);

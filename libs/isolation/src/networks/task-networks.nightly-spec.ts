@@ -5,11 +5,11 @@ import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { taskId } from '@ekiden/model';
+import { BRIDGE_NETWORK, taskId } from '@ekiden/model';
 import { busyboxImage } from '../../test/busybox-image.js';
 import { inOwnNetwork, MACHINE_ADDRESS, NEIGHBOUR, NEIGHBOUR_ADDRESS } from '../../test/own-network.js';
 import { realTasks, silentLog, until, type RealTasks } from '../../test/real-tasks.js';
-import { BRIDGE_NETWORK, machineNetwork, parseSubnet, probeContainers, probeNetworks, type ContainerMachine, type LaunchSpec } from '../index.js';
+import { machineNetwork, parseSubnet, probeContainers, probeNetworks, type ContainerMachine, type LaunchSpec } from '../index.js';
 import { probeRuntimes } from '../probe-runtimes.js';
 import type { PortForward } from './cni-config.js';
 import { readNetworkConfigs } from './network-configs.js';
@@ -34,6 +34,7 @@ inOwnNetwork(__filename, () => {
       machine: machineNetwork(tools.tools),
       runPlugin: pluginRunner(tools.tools.setpriv),
       subnet: null,
+      nameservers: [],
       configured: () => null,
       log: silentLog,
       ...change,

@@ -8,10 +8,10 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Log, TaskId } from '@ekiden/model';
+import { BRIDGE_NETWORK, type Log, type TaskId } from '@ekiden/model';
 import { reasonOf } from '../reason-of.js';
 import { createSlots } from '../slots.js';
-import { BRIDGE_NETWORK, bridgeNetwork, seedOf } from './bridge-network.js';
+import { bridgeNetwork, seedOf } from './bridge-network.js';
 import { pluginInput, readResult, takesPorts, type DnsSettings, type NetworkList, type PortForward } from './cni-config.js';
 import type { InterfaceCounters, MachineNetwork } from './machine-network.js';
 import { containerIdOf, containerPrefix, NETWORK_RECORD_VERSION, openNetworkRecords, type Attachment, type NetworkRecord } from './network-records.js';
@@ -22,7 +22,7 @@ export interface NetworkWish {
   readonly taskId: TaskId;
   /** In the order of the interfaces eth0, eth1 …; at least one. */
   readonly networks: readonly {
-    /** `BRIDGE_NETWORK`: the agent's own bridge; else one that the operator has configured. */
+    /** One that the operator has configured; `BRIDGE_NETWORK` is the agent's own bridge otherwise. */
     readonly name: string;
     readonly ports: readonly PortForward[];
   }[];
@@ -59,6 +59,8 @@ export interface TaskNetworkOptions {
   readonly runPlugin: RunPlugin;
   /** For the bridge; null: a private one that the machine does not know. */
   readonly subnet: Subnet | null;
+  /** Resolvers for the bridge; none: those of the machine. */
+  readonly nameservers: readonly string[];
   /** The configuration of a network that the operator has named; null: there is none. Throws when it is wrong. */
   readonly configured: (name: string) => NetworkList | null;
   readonly log: Log;
@@ -84,11 +86,11 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
   /** How often it could not be taken away. */
   const tries = new Map<TaskId, number>();
   const changes = createSlots(MAX_CHANGES);
-  const never = new AbortController().signal;
   let isSwept = false;
   /** The bridge is made or taken away: whoever needs it waits. */
   let bridgeChange: Promise<unknown> = Promise.resolve();
-  let isBridgeUp = false;
+  /** While it is there. */
+  let bridgeNow: NetworkList | null = null;
   sweepLeases();
 
   async function attach(wish: NetworkWish): Promise<TaskNetwork> {
@@ -133,7 +135,7 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
   }
 
   async function listOf(name: string, ports: readonly PortForward[]): Promise<NetworkList> {
-    const list = name === BRIDGE_NETWORK ? await bridgeList() : options.configured(name);
+    const list = options.configured(name) ?? (name === BRIDGE_NETWORK ? await bridgeList() : null);
     if (list === null) throw new Error(`this agent has no network "${name}": the operator configures it in --cni-config-dir`);
     if (ports.length > 0 && !takesPorts(list)) throw new Error(`the network "${name}" maps no ports: its configuration needs the plugin portmap`);
     return list;
@@ -188,23 +190,21 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
 
   function bridgeList(): Promise<NetworkList> {
     return inTurn(async () => {
-      const subnet = await bridgeSubnet();
-      return bridgeNetwork({ bridge, subnet, mtu: await machine.mtu(), leaseDir });
+      // Somebody may have taken it away: made again if so.
+      if (bridgeNow === null || !(await machine.hasBridge(bridge))) {
+        const subnet = await bridgeSubnet();
+        bridgeNow = bridgeNetwork({ bridge, subnet, mtu: await machine.mtu(), leaseDir, nameservers: options.nameservers });
+      }
+      return bridgeNow;
     });
   }
 
   async function bridgeSubnet(): Promise<Subnet> {
     const kept = keptSubnet();
-    if (isBridgeUp && kept !== null) {
-      // Somebody may have taken it away: made again if so.
-      await machine.makeBridge(bridge, kept);
-      return kept;
-    }
     // Of tasks that run: theirs it is, whatever else the machine knows by now.
     const isUsed = records.all().some((record) => record.bootId === bootId && record.attachments.some(({ list }) => list.name === bridge));
     if (isUsed && kept !== null) {
       await machine.makeBridge(bridge, kept);
-      isBridgeUp = true;
       return kept;
     }
     for (let round = 0; round < MAX_SUBNET_TRIES; round += 1) {
@@ -217,7 +217,6 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
       // Another agent may have chosen the same one meanwhile: whoever sees that gives way.
       if (options.subnet !== null || !(await machine.subnets(bridge)).some((other) => overlaps(other, subnet))) {
         writeFileSync(subnetFile, subnetText(subnet), { mode: 0o600 });
-        isBridgeUp = true;
         return subnet;
       }
       await machine.removeBridge(bridge);
@@ -233,7 +232,7 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
   function dropBridge(): Promise<void> {
     return inTurn(async () => {
       if (records.all().length > 0) return;
-      isBridgeUp = false;
+      bridgeNow = null;
       await machine.removeBridge(bridge);
     });
   }
@@ -259,7 +258,7 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
   // --- one at a time for each task
 
   function alone<T>(taskId: TaskId, change: () => Promise<T>): Promise<T> {
-    const inSlot = (): Promise<T> => changes.run(never, change);
+    const inSlot = (): Promise<T> => changes.run(new AbortController().signal, change);
     const turn = (underWay.get(taskId) ?? Promise.resolve()).then(inSlot, inSlot);
     underWay.set(taskId, turn);
     const over = (): void => {
@@ -296,9 +295,10 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
       if (!isSwept) await sweepNamespaces();
       isSwept = true;
       const left = records.all().filter(({ taskId }) => !known.has(taskId) && !underWay.has(taskId));
-      for (const { taskId } of left) {
-        await alone(taskId, () => detach(taskId)).catch((error: unknown) => log.warn('network-left', { taskId, why: reasonOf(error) }));
-      }
+      const taken = left.map(({ taskId }) =>
+        alone(taskId, () => detach(taskId)).catch((error: unknown) => log.warn('network-left', { taskId, why: reasonOf(error) })),
+      );
+      await Promise.all(taken);
       return left.length;
     },
     traffic(taskIds) {

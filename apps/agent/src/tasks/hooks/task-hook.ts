@@ -18,6 +18,8 @@ export interface TaskHook {
   preStop?(task: LiveTask): void;
   /** The last process of the task is gone, or none was ever there. The last status is not made yet. */
   postStop?(task: LiveTask): void;
+  /** After `postStop`: gives back what nobody else may have while it is his (ports). The end is told afterwards. Null: nothing to wait for. */
+  release?(task: LiveTask): Promise<void> | null;
   /** The agent stops, the task runs on: leave no timer behind. */
   detach?(task: LiveTask): void;
   /** The framework has acknowledged the end, and the checkpoint is gone. */

@@ -1,0 +1,66 @@
+/** What an agent needs to give containers networks of their own: the machine is tried once, the operator's configurations are read, leases and records are below the work directory. */
+import { join } from 'node:path';
+import { isIP } from 'node:net';
+import { createTaskNetworks, machineNetwork, parseSubnet, pluginRunner, probeNetworks, readNetworkConfigs, type Subnet } from '@ekiden/isolation';
+import { BRIDGE_NETWORK, type Log } from '@ekiden/model';
+import { OptionError } from '@ekiden/service';
+import type { NetworkPort } from './agent-ports.js';
+import type { AgentOptions } from './options.js';
+
+export type FoundNetworks =
+  { readonly kind: 'ready'; readonly port: NetworkPort; readonly names: readonly string[] } | { readonly kind: 'none'; readonly why: string };
+
+type NetworkOptions = Pick<AgentOptions, 'cniConfigDir' | 'cniPluginDirs' | 'bridgeSubnet' | 'bridgeDns'>;
+
+export interface NetworkPlace {
+  readonly workDir: string;
+  /** Names this agent among others on the host. */
+  readonly instance: string;
+  readonly bootId: string;
+  /** Why no image is run: then nobody needs a network. */
+  readonly withoutImages: string | null;
+}
+
+/** Throws `OptionError` for options that nothing can be done with. */
+export async function findNetworks(options: NetworkOptions, place: NetworkPlace, log: Log): Promise<FoundNetworks> {
+  const subnet = readSubnet(options.bridgeSubnet);
+  const wrongDns = options.bridgeDns.find((address) => isIP(address) === 0);
+  if (wrongDns !== undefined) throw new OptionError(`--bridge-dns has "${wrongDns}", but has to be addresses such as 10.0.0.2`);
+  const configs = configuredNames(options.cniConfigDir, log);
+  if (place.withoutImages !== null) return { kind: 'none', why: place.withoutImages };
+  const probed = await probeNetworks(options.cniPluginDirs);
+  if (probed.kind === 'missing') return { kind: 'none', why: probed.reasons.join('; ') };
+  const port = createTaskNetworks({
+    dir: join(place.workDir, 'networks'),
+    instance: place.instance,
+    bootId: place.bootId,
+    pluginDirs: probed.pluginDirs,
+    machine: machineNetwork(probed.tools),
+    runPlugin: pluginRunner(probed.tools.setpriv),
+    subnet,
+    nameservers: options.bridgeDns,
+    // Read again each time: an operator adds a network without a restart.
+    configured: (name) => (options.cniConfigDir === null ? null : (readNetworkConfigs(options.cniConfigDir).networks.get(name) ?? null)),
+    log,
+  });
+  return { kind: 'ready', port, names: [...new Set([BRIDGE_NETWORK, ...configs])] };
+}
+
+function readSubnet(text: string | null): Subnet | null {
+  if (text === null) return null;
+  const subnet = parseSubnet(text);
+  if (subnet === null || subnet.prefix < 8 || subnet.prefix > 29)
+    throw new OptionError(`--bridge-subnet has "${text}", but has to be a network such as 10.44.0.0/22`);
+  return subnet;
+}
+
+function configuredNames(dir: string | null, log: Log): readonly string[] {
+  if (dir === null) return [];
+  try {
+    const { networks, wrong } = readNetworkConfigs(dir);
+    for (const why of wrong) log.warn('network-configuration-wrong', { dir, why });
+    return [...networks.keys()];
+  } catch (error) {
+    throw new OptionError(`--cni-config-dir ${dir} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
