@@ -65,13 +65,13 @@ export const statusesAreCommitted: Invariant = {
   name: 'a status is committed before it is acknowledged',
   sentence: 'when an acknowledgement leaves, the database shows what the status said: the end, that it runs, the results of its checks',
   begin: (sight, report) => {
-    /** Process and task → the newest status that it was told. */
-    const newest = new Map<string, TaskStatus>();
+    /** Process and task → the newest status that it was told; null: one that nobody acknowledges. */
+    const newest = new Map<string, TaskStatus | null>();
     const judge = (by: string, { task_id: id, uuid }: Acknowledgement): void => {
       const status = newest.get(`${by} ${id.value}`);
       const instance = sight.instanceOf(id.value);
       if (status === undefined) return report(`${by} acknowledges ${uuid} of ${id.value}, of which it was told nothing`);
-      if (status.uuid !== uuid || instance === undefined || liveTask(instance)?.taskId !== id.value) return; // Newer news has come since.
+      if (status?.uuid !== uuid || instance === undefined || liveTask(instance)?.taskId !== id.value) return; // Newer news has come since.
       const problem = whyNotRecorded(status, instance.condition);
       if (problem !== null) report(`${by} acknowledges ${status.state} ${uuid} of ${id.value}, ${problem}`);
     };
@@ -79,7 +79,8 @@ export const statusesAreCommitted: Invariant = {
       on: {
         'stream-got': ({ by, event }) => {
           if (event.type !== 'UPDATE' || !isPaasApi(by)) return;
-          newest.set(`${by} ${event.update.status.task_id.value}`, event.update.status);
+          const { status } = event.update;
+          newest.set(`${by} ${status.task_id.value}`, status.uuid === undefined ? null : status);
           const oldest = newest.size > MAX_REMEMBERED ? newest.keys().next() : null;
           if (oldest !== null && oldest.done !== true) newest.delete(oldest.value);
         },

@@ -12,11 +12,12 @@ export interface LogLine {
 }
 
 const MAX_KEPT_LINES = 6_000;
-const MAX_HASHED_LINES = 500;
+/** Characters that wait to be hashed: what waits long is copied about by the garbage collector. */
+const MAX_PENDING_CHARS = 32_768;
 
 export class LogBook {
   private lines: LogLine[] = [];
-  private pending: string[] = [];
+  private pending = '';
   private readonly digest = createHash('sha256');
   /** Lines and other facts noted so far. */
   count = 0;
@@ -30,8 +31,8 @@ export class LogBook {
   /** A fact that belongs to the run's hash, but to nobody's log. */
   note(fact: unknown): void {
     this.count += 1;
-    this.pending.push(JSON.stringify(fact));
-    if (this.pending.length >= MAX_HASHED_LINES) this.absorb();
+    this.pending += `${JSON.stringify(fact)}\n`;
+    if (this.pending.length >= MAX_PENDING_CHARS) this.absorb();
   }
 
   /** Equal for two runs in which everything happened alike and at the same virtual times. */
@@ -45,8 +46,8 @@ export class LogBook {
   }
 
   private absorb(): void {
-    this.digest.update(this.pending.join('\n'));
-    this.pending = [];
+    this.digest.update(this.pending);
+    this.pending = '';
   }
 }
 

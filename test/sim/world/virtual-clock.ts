@@ -14,6 +14,8 @@ class WakeUp implements Timer {
     readonly at: Instant,
     readonly seq: number,
     wake: () => void,
+    /** Nobody is woken once it is dead. */
+    readonly owner: Mortal,
   ) {
     this.wake = wake;
   }
@@ -24,6 +26,12 @@ class WakeUp implements Timer {
     this.clock.forget();
   }
 }
+
+export interface Mortal {
+  readonly isAlive: boolean;
+}
+
+const NOBODY: Mortal = { isAlive: true };
 
 /** Fewer cancelled wake-ups than this are left in the heap until their time comes. */
 const MIN_CANCELLED = 256;
@@ -47,8 +55,8 @@ export class VirtualClock implements Clock {
     return this.time;
   }
 
-  after(delayMs: number, wake: () => void): Timer {
-    const entry = new WakeUp(this, this.time + Math.max(0, delayMs), this.seq++, wake);
+  after(delayMs: number, wake: () => void, owner: Mortal = NOBODY): Timer {
+    const entry = new WakeUp(this, this.time + Math.max(0, delayMs), this.seq++, wake, owner);
     push(this.heap, entry);
     return entry;
   }
@@ -126,7 +134,7 @@ export class VirtualClock implements Clock {
       next.wake = null; // Cancelled from now on, it is in no heap.
       this.time = next.at;
       this.steps += 1;
-      wake();
+      if (next.owner.isAlive) wake();
       return true;
     }
   }

@@ -32,7 +32,7 @@ const IDLE: TaskStatistics = {
 /** Between two pieces of a slow fetch. */
 const FETCH_STEP_MS = 500;
 /** Processes that `started` remembers. */
-const MAX_REMEMBERED = 2_000;
+const MAX_REMEMBERED = 50;
 
 export class VirtualMachine {
   /** The newest processes that were started here, oldest first. */

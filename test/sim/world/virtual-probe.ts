@@ -38,7 +38,16 @@ export function virtualProbe(clock: Clock, alive: () => Iterable<SimProcess>, at
     for (const process of alive()) if (isMeant(process)) return process;
     return undefined;
   };
-  const listener = (port: number): SimProcess | undefined => find((process) => process.listensTo(port));
+  /** Who was asked there last: mostly it is still there, and nobody comes before it. */
+  const listeners = new Map<number, SimProcess>();
+  const listener = (port: number): SimProcess | undefined => {
+    const known = listeners.get(port);
+    if (known?.exit === null) return known;
+    const found = find((process) => process.listensTo(port));
+    if (found === undefined) listeners.delete(port);
+    else listeners.set(port, found);
+    return found;
+  };
   return {
     http: ({ port, timeoutMs }) => ask(listener(port), timeoutMs, (isWell) => httpAnswer(isWell ? 200 : 503)),
     tcp: ({ port, timeoutMs }) => ask(listener(port), timeoutMs, (isWell) => (isWell ? WELL : failed('connection refused'))),

@@ -3,8 +3,9 @@
  *
  * That is what `kill -9` means to code that awaits only ports. What it had sent is on its way; what it had written stays.
  */
-import type { Clock, Ids, Log, Random, World } from '@ekiden/model';
+import type { Ids, Log, Random, World } from '@ekiden/model';
 import type { LogLine } from './log-book.js';
+import type { VirtualClock } from './virtual-clock.js';
 
 export type { LogLine };
 
@@ -28,7 +29,7 @@ export class VirtualProcess {
 
   constructor(
     readonly name: string,
-    private readonly clock: Clock,
+    private readonly clock: Pick<VirtualClock, 'now' | 'after'>,
     private readonly random: Random,
     private readonly ids: Ids,
     private readonly book: { push(line: LogLine): unknown },
@@ -46,7 +47,7 @@ export class VirtualProcess {
       };
     const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
     return {
-      clock: { now: () => this.clock.now() + this.skewMs, after: (ms, wake) => this.clock.after(ms, () => this.isAlive && wake()) },
+      clock: { now: () => this.clock.now() + this.skewMs, after: (ms, wake) => this.clock.after(ms, wake, this) },
       random: this.random,
       ids: this.ids,
       log,
@@ -60,8 +61,8 @@ export class VirtualProcess {
   guard<T extends object>(name: string, ports: T): T {
     const guarded = new Map<string | symbol, { readonly member: unknown; readonly call: unknown }>();
     return new Proxy(ports, {
-      get: (target, key, receiver) => {
-        const member: unknown = Reflect.get(target, key, receiver);
+      get: (target, key) => {
+        const member: unknown = target[key as keyof T];
         if (typeof member !== 'function') return member;
         const known = guarded.get(key);
         if (known?.member === member) return known.call;
@@ -106,18 +107,26 @@ export class VirtualProcess {
   }
 
   private settle(promise: Promise<unknown>, answered: (() => void) | null): Promise<unknown> {
+    if (answered === null) return promise.then(this.hear, this.fail);
     return promise.then(
       (value) => {
-        answered?.();
-        return this.isAlive ? value : NEVER();
+        answered();
+        return this.hear(value);
       },
       (error: unknown) => {
-        answered?.();
-        if (!this.isAlive) return NEVER();
-        throw error instanceof Error ? error : new Error(String(error));
+        answered();
+        return this.fail(error);
       },
     );
   }
+
+  /** Of no use to a dead process. */
+  private readonly hear = (value: unknown): unknown => (this.isAlive ? value : NEVER());
+
+  private readonly fail = (error: unknown): Promise<never> => {
+    if (!this.isAlive) return NEVER();
+    throw error instanceof Error ? error : new Error(String(error));
+  };
 }
 
 type PortMember = (...args: unknown[]) => unknown;
