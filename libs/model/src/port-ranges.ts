@@ -24,7 +24,23 @@ export function normalizePorts(ranges: Iterable<PortRange>): PortRanges {
 
 export const portsOf = (...ports: readonly number[]): PortRanges => normalizePorts(ports.map((port) => ({ begin: port, end: port })));
 
-export const addPorts = (a: PortRanges, b: PortRanges): PortRanges => (a.length === 0 ? b : b.length === 0 ? a : normalizePorts([...a, ...b]));
+/** One walk over both: they are in order already. */
+export function addPorts(a: PortRanges, b: PortRanges): PortRanges {
+  if (a.length === 0) return b;
+  if (b.length === 0) return a;
+  const merged: PortRange[] = [];
+  let last: PortRange | null = null;
+  for (let [left, right] = [0, 0]; left < a.length || right < b.length;) {
+    const [mine, other]: readonly (PortRange | undefined)[] = [a[left], b[right]];
+    const isMine: boolean = mine !== undefined && (other === undefined || mine.begin <= other.begin);
+    const next: PortRange = (isMine ? mine : other)!;
+    if (isMine) left += 1;
+    else right += 1;
+    if (last === null || next.begin > last.end + 1) merged.push((last = next));
+    else if (next.end > last.end) merged[merged.length - 1] = last = { begin: last.begin, end: next.end };
+  }
+  return merged;
+}
 
 /** `a` without `b`; what is in `b` and not in `a` is ignored. */
 export function subtractPorts(a: PortRanges, b: PortRanges): PortRanges {
