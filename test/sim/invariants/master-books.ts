@@ -4,7 +4,7 @@ import { isTerminal, type TaskSize } from '@ekiden/model';
 import type { AgentBooks, Master } from '../../../apps/master/src/master-ports.js';
 import type { Handlers, Invariant, Report } from './invariant.js';
 import { readBooks, type ReadBooks } from './books.js';
-import { amountsOf, amountsOnWire, difference, excess, larger, minus, NOTHING, resizeIn, sumOf, type Amounts } from './quantities.js';
+import { amountsOf, amountsOnWire, difference, excess, larger, minus, resizeIn, sumOf, type Amounts } from './quantities.js';
 import type { Sight } from './sight.js';
 
 /** Calls `look` for each agent of the present master that a turn has touched, when it is over. */
@@ -49,11 +49,9 @@ export const freeIsWhatIsLeft: Invariant = {
   name: 'free = max(0, total − allocated − offered)',
   sentence: 'the allocator gives out exactly what is left of an agent, and nothing while more is held than it has',
   begin: (sight, report) =>
-    onBooks(sight, (agentId, { books, all, deficit }) => {
-      const isDeficit = deficit !== null;
-      const expected = isDeficit ? NOTHING : minus(amountsOf(books.total), all);
-      const problem = difference(amountsOf(books.free), expected);
-      if (problem !== null) report(`${agentId}: free is ${problem}${isDeficit ? ', since it has a deficit' : ''}`);
+    onBooks(sight, (agentId, { books, left, deficit }) => {
+      const problem = difference(amountsOf(books.free), left);
+      if (problem !== null) report(`${agentId}: free is ${problem}${deficit === null ? '' : ', since it has a deficit'}`);
     }),
 };
 

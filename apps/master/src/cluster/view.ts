@@ -1,6 +1,7 @@
 /** What is, for the operator API, metrics and the simulator's invariants: copies, in a stable order. */
-import { deficitOf, freeOf } from '@ekiden/allocator';
+import { deficitOf, freeOf, type AgentResources } from '@ekiden/allocator';
 import { resourcesToWire, type MasterInfo } from '@ekiden/mesos';
+import type { Resources } from '@ekiden/model';
 import type { AgentBooks, MasterState } from '../master-ports.js';
 import type { Agent, Core } from './core.js';
 
@@ -44,23 +45,37 @@ function booksOf(core: Core | null, agentId: string): AgentBooks | null {
   const agent = core?.agents.get(agentId);
   const held = agent === undefined ? undefined : core?.allocator.agents.get(agent.agentId);
   if (agent === undefined || held === undefined) return null;
-  const { total, allocated, offered } = held;
-  return {
-    isConnected: agent.connection !== null,
-    total,
-    allocated,
-    offered,
-    // Written out when they are read, as they are then: most only want to know one of them.
-    get free() {
-      return freeOf(held);
-    },
-    get tasks() {
-      return [...agent.tasks].map(({ taskId, frameworkId, holds, resources }) => ({ taskId, frameworkId, holds, resources }));
-    },
-    get offers() {
-      return [...agent.offers.values()].map(({ offerId, frameworkId, role, resources }) => ({ offerId, frameworkId, role, resources }));
-    },
-  };
+  return new Books(agent, held);
+}
+
+/** As they are when this is made; what has to be written out, as it is when it is read: most only want to know one of it. */
+class Books implements AgentBooks {
+  readonly isConnected: boolean;
+  readonly total: Resources;
+  readonly allocated: Resources;
+  readonly offered: Resources;
+
+  constructor(
+    private readonly agent: Agent,
+    private readonly held: AgentResources,
+  ) {
+    this.isConnected = agent.connection !== null;
+    this.total = held.total;
+    this.allocated = held.allocated;
+    this.offered = held.offered;
+  }
+
+  get free(): Resources {
+    return freeOf(this.held);
+  }
+
+  get tasks(): AgentBooks['tasks'] {
+    return [...this.agent.tasks].map(({ taskId, frameworkId, holds, resources }) => ({ taskId, frameworkId, holds, resources }));
+  }
+
+  get offers(): AgentBooks['offers'] {
+    return [...this.agent.offers.values()].map(({ offerId, frameworkId, role, resources }) => ({ offerId, frameworkId, role, resources }));
+  }
 }
 
 function sizesOf(core: Core | null): Readonly<Record<string, number>> {
