@@ -8,7 +8,7 @@
  */
 import { rightsWords, seccompWords } from './launch-chain.js';
 import type { LaunchTools } from './launch-tools.js';
-import { readProcFile } from './proc.js';
+import { hasOwnNetwork, readProcFile } from './proc.js';
 import type { TaskSecurity } from './task-security.js';
 import type { ResolvedUser } from './users.js';
 
@@ -39,6 +39,7 @@ function viewWords({ namespaces, privateTmp }: TaskSecurity, tools: LaunchTools,
     ...(hasPid ? ['--pid'] : []),
     ...(namespaces.includes('ipc') ? ['--ipc'] : []),
     ...(namespaces.includes('uts') ? ['--uts'] : []),
+    ...(hasOwnNetwork(mainPid) ? ['--net'] : []),
   ];
   if (options.length === 0) return [];
   if (tools.nsenter === null) throw new Error('a process can enter its namespaces only with the program `nsenter`: install the package util-linux');

@@ -24,3 +24,5 @@ export { probeNetworks, type ProbedNetworks } from './networks/probe-networks.js
 export { pluginRunner } from './networks/run-plugin.js';
 export { parseSubnet, type Subnet } from './networks/subnets.js';
 export { createTaskNetworks, type NetworkWish, type TaskNetwork, type TaskNetworks } from './networks/task-networks.js';
+export { createPods, type PodLaunch, type PodOptions, type Pods, type RecoveredPod } from './pods/create-pods.js';
+export { MAX_MEMBERS, MAX_VOLUMES, type PodExit, type PodMember, type PodMount, type PodSpec } from './pods/pod-spec.js';

@@ -1,7 +1,7 @@
 /**
  * The programs that a launch goes through between its shell and the task, each of which becomes the next. Pure.
  *
- *   env ─► setsid ─► unshare ─► sh (mounts its /tmp) ─► tini ─► bwrap (seccomp) ─► setpriv ─► the command
+ *   env ─► setsid ─► nsenter (a network) ─► unshare ─► sh (mounts its /tmp) ─► tini ─► bwrap (seccomp) ─► setpriv ─► the command
  *
  * Only setpriv is in every launch. What needs root comes before it. `unshare --pid` and `bwrap` stay as parents and hand the
  * exit status on; a SIGTERM to the group reaches them too: unshare blocks it, and bwrap is made to ignore it, so that the grace
@@ -34,12 +34,15 @@ export interface Chain {
   /** Whom to become; null to stay who we are. */
   readonly user: Pick<ResolvedUser, 'name' | 'gid'> | null;
   readonly sandbox: string;
+  /** The file of a network namespace to be in; null: the machine's. */
+  readonly network: string | null;
 }
 
 /** What stands before the command. */
 export function chainWords(chain: Chain): readonly string[] {
-  const { tools, security } = chain;
+  const { tools, security, network } = chain;
   return [
+    ...(network === null ? [] : [tools.nsenter ?? 'nsenter', `--net=${network}`, '--']),
     ...unshareWords(security, tools),
     ...(security.privateTmp ? tmpWords(chain) : []),
     ...(security.namespaces.includes('pid') ? [tools.tini ?? 'tini', '--'] : []),

@@ -61,7 +61,9 @@ export function refuseSpec(spec: LaunchSpec): string | null {
     return `an argument of the command is longer than ${MAX_STRING_BYTES} bytes, the kernel's limit`;
   if ([...words, ...Object.entries(spec.env).flat(), spec.sandbox].some((text) => text.includes('\0')))
     return 'the command or its environment holds a NUL character: remove it';
-  if (!spec.sandbox.startsWith('/') || !spec.runDir.startsWith('/')) return 'sandbox and run directory have to be absolute paths';
+  if (![spec.sandbox, spec.runDir, spec.networkNamespace ?? '/'].every((path) => path.startsWith('/')))
+    return 'sandbox, run directory and network namespace have to be absolute paths';
+  if (spec.networkNamespace !== undefined && spec.container != null) return 'a container has its network in its own specification';
   if (/[\n\0]/.test(spec.runDir)) return 'the run directory must not have a line break in its path';
   return null;
 }
@@ -125,7 +127,7 @@ export function planLaunch(spec: LaunchSpec, around: LaunchSurroundings, securit
     '--',
     tools.setsid,
     '--',
-    ...chainWords({ tools, user, security, sandbox: spec.sandbox }),
+    ...chainWords({ tools, user, security, sandbox: spec.sandbox, network: spec.networkNamespace ?? null }),
     ...lateEnvironment(env, tools.env),
     ...commandWords(spec, tools.shell),
   ];

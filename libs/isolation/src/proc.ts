@@ -4,7 +4,7 @@
  * A pid alone names nobody: it is reused. A process is its pid and its start time, and one that is a zombie is dead
  * (`kill(pid, 0)` would still succeed).
  */
-import { closeSync, openSync, readSync, readdirSync } from 'node:fs';
+import { closeSync, openSync, readSync, readdirSync, readlinkSync } from 'node:fs';
 import { hasCode } from './cgroup-driver.js';
 
 export interface ProcessRef {
@@ -49,6 +49,16 @@ const isDeadState = (state: string): boolean => state === 'Z' || state === 'X';
 export function isAlive(ref: ProcessRef): boolean {
   const stat = readStat(ref.pid);
   return stat !== null && stat.startTime === ref.startTime && !isDeadState(stat.state);
+}
+
+/** Its network is not ours. Of a process that is gone, or that we may not look at, that is not known: false. */
+export function hasOwnNetwork(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`) !== readlinkSync('/proc/self/ns/net');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ESRCH') || hasCode(error, 'EACCES') || hasCode(error, 'EPERM')) return false;
+    throw error;
+  }
 }
 
 /** Every living process of the machine, but kernel threads. */

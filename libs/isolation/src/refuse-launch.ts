@@ -9,7 +9,7 @@ import type { Abilities, LaunchSpec } from './runtime.js';
 
 /** What the spec asks for, in the order in which it is refused. */
 export function wantedAbilities(spec: LaunchSpec): readonly Ability[] {
-  const { limits, security = {}, namespaces = [], privateTmp = false } = spec;
+  const { limits, security = {}, namespaces = [], privateTmp = false, networkNamespace } = spec;
   const wants: Readonly<Record<Ability, boolean>> = {
     'cpu-limit': limits.cpuLimitMilli !== undefined,
     'memory-limit': limits.memLimitMib !== undefined,
@@ -20,7 +20,7 @@ export function wantedAbilities(spec: LaunchSpec): readonly Ability[] {
     capabilities: security.capabilities !== undefined,
     'no-new-privs': security.noNewPrivs === true,
     seccomp: security.seccomp === 'default',
-    namespaces: namespaces.length > 0,
+    namespaces: namespaces.length > 0 || networkNamespace !== undefined,
     'pid-namespace': namespaces.includes('pid'),
     'private-tmp': privateTmp,
   };

@@ -25,6 +25,8 @@ export interface LaunchSpec {
   readonly security?: LaunchSecurity;
   /** Of its own, instead of the machine's. Absent: none. */
   readonly namespaces?: readonly Namespace[];
+  /** A host command's: the file of a network namespace that it runs in. Absent: the machine's. A container has its own way (`ContainerSpec.network`). */
+  readonly networkNamespace?: string;
   /** An empty /tmp and /var/tmp of its own, kept in its sandbox and gone with it. */
   readonly privateTmp?: boolean;
   /**

@@ -64,7 +64,7 @@ function tryChain(tools: LaunchTools, security: TaskSecurity, what: string): str
       writeFileSync(join(dir, 'seccomp'), seccompProgram(arch));
       filter = openSync(join(dir, 'seccomp'), 'r');
     }
-    const chain = { tools, security, user: null, sandbox: dir };
+    const chain = { tools, security, user: null, sandbox: dir, network: null };
     const words = security.hasSeccomp || security.namespaces.length > 0 ? chainWords(chain) : rightsWords(chain);
     // env(1) looks for `true` where there are no words before it.
     const args = ['--', ...words, 'true'];
