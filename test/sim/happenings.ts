@@ -22,6 +22,7 @@ import { killTasks } from './workloads/kill-tasks.js';
 import { changeThroughOldLeader, repeatChange, repeatDelete } from './workloads/repeat-change.js';
 import { eventFollower } from './workloads/event-follower.js';
 import { resetDelay } from './workloads/reset-delay.js';
+import { holdMemory, resizeApp } from './workloads/resize-app.js';
 import { restartApp } from './workloads/restart-app.js';
 import { rollBack } from './workloads/roll-back.js';
 import { scaleApp } from './workloads/scale-app.js';
@@ -47,6 +48,8 @@ const USER_ACTS = [
   changeThroughOldLeader,
   requirePorts,
   resetDelay,
+  resizeApp,
+  holdMemory,
 ];
 
 /** On a day of a big cluster somebody does something once a minute. */

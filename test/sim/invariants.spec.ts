@@ -222,6 +222,7 @@ const CASES: readonly (readonly [string, (stage: Stage) => unknown, RegExp])[] =
   ['rest-b', (s) => s.judged.atRest(), /no paas-api leads/],
   ['rest-c', (s) => (s.host([process()]), s.judged.atRest()), /runs on h, its instance is not recorded/],
   ['rest-d', (s) => s.judged.atRest(), /asks for 1 of config 1, 0 are healthy/],
+  ['rest-f', (s) => { s.good({}, books({ tasks: [{ taskId: TASK, frameworkId: 'F', holds: true, resources: held(90) }] })).commit([put(running())]); s.host([process()]); s.judged.atRest(); }, /is limited to 0.1 cpus, 10 MiB, its app asks for/],
   ['rest-e', (s) => (s.host([]), s.judged.atRest()), /h remembers 1 killTimers, at most 0/],
 ]; // prettier-ignore
 

@@ -5,7 +5,14 @@
  * that it can fail. A new one is a value in a file of `invariants/`, its line here, and its case there.
  */
 import { answersAreCommitted, desiredOnlyByRequest, eventsHaveNoGaps, generationsRise, readsShowAnswers } from './invariants/acknowledged.js';
-import { everythingIsAsAskedFor, memoryIsBounded, memoryIsTheDatabase, nothingIsUnacknowledged, whatRunsIsWhatIsHeld } from './invariants/at-rest.js';
+import {
+  everythingIsAsAskedFor,
+  memoryIsBounded,
+  memoryIsTheDatabase,
+  nothingIsUnacknowledged,
+  sizesAreAsAskedFor,
+  whatRunsIsWhatIsHeld,
+} from './invariants/at-rest.js';
 import { theLostAreGivenUpInTime } from './invariants/deadlines.js';
 import { deploymentsEndOnce, namedVersionsStay, oneDeploymentAnApp } from './invariants/deployments.js';
 import { endsAreToldOnceOver, reasonsAreTold, recordedEndsAreTrue, statusesComeInOrder } from './invariants/ends.js';
@@ -115,6 +122,7 @@ export const INVARIANTS: readonly Invariant[] = [
   memoryIsTheDatabase,
   whatRunsIsWhatIsHeld,
   everythingIsAsAskedFor,
+  sizesAreAsAskedFor,
   memoryIsBounded,
 ];
 

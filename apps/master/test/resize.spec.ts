@@ -100,7 +100,9 @@ describe('EKIDEN_RESIZE', () => {
     const resources = [...someResources(1, 512), { name: 'disk', type: 'SCALAR', scalar: { value: 1 } }];
     const call = { type: 'EKIDEN_RESIZE', resize: { task_id: { value: 't' }, agent_id: { value: agent.id }, resources, revision: 1 } };
     expect(scheduler.call(call)).toMatchObject({ status: 422, text: expect.stringContaining("'disk'") });
-    expect(resize(scheduler, { id: 'x' } as unknown as TestAgent, 1, [1, 1])).toMatchObject({ status: 409 });
+    expect(resize(scheduler, { id: 'x' } as unknown as TestAgent, 1, [1, 1])).toMatchObject({ status: 503 });
+    agent.disconnect();
+    expect(resize(scheduler, agent, 1, [0.5, 512])).toMatchObject({ status: 503, text: expect.stringContaining('not connected') });
   });
 
   it('takes the same revision, and older ones, without doing anything', async () => {

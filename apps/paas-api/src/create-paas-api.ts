@@ -21,8 +21,9 @@ import { deleteApp, restartApp, rollbackApp } from './desired/replace-app.js';
 import { resetDelay } from './desired/reset-delay.js';
 import { EventFeed } from './events/event-feed.js';
 import { KillLoop } from './launch/kill-loop.js';
-import { launchRuleOf, withLaunchWarnings, type LaunchRule } from './launch/launch-rule.js';
+import { launchRuleOf, NO_RULES, rulesOf, withLaunchWarnings } from './launch/launch-rule.js';
 import { OfferLoop } from './launch/offer-loop.js';
+import { ResizeLoop } from './launch/resize-loop.js';
 import { Draft } from './ledger/draft.js';
 import { Ledger, type Committed } from './ledger/ledger.js';
 import { addEvent } from './ledger/record-step.js';
@@ -81,6 +82,7 @@ class Core {
   private readonly reconcile: ReconcileLoop;
   private readonly offers: OfferLoop;
   private readonly kills: KillLoop;
+  private readonly resizes: ResizeLoop;
   private readonly reconciliation: Reconciliation;
   private confirmTimer: Timer | null = null;
   private hasEnded = false;
@@ -88,7 +90,7 @@ class Core {
   /** Roles for which offers are asked: the default one and those of apps. Only ever more of them. */
   private readonly roles: Set<string>;
   /** Of the last master: another one's may let go what was held, or hold what was not. */
-  private lastRule: LaunchRule | null = null;
+  private lastRules = NO_RULES;
 
   constructor(private readonly ports: PaasPorts) {
     this.context = { config: ports.config, ids: ports.ids };
@@ -98,7 +100,7 @@ class Core {
     this.reconcile = new ReconcileLoop(
       ports,
       () => this.ledger,
-      () => launchRuleOf(this.client.connection),
+      () => rulesOf(this.client.connection),
     );
     this.ledger = new Ledger({
       clock: ports.clock,
@@ -111,6 +113,7 @@ class Core {
       lost: (why) => void this.stop(why),
     });
     this.offers = new OfferLoop(ports, this.ledger, client);
+    this.resizes = new ResizeLoop(ports, this.ledger, client, this.offers);
     this.kills = new KillLoop(ports, this.ledger, client);
     this.reconciliation = new Reconciliation(ports, this.ledger, client);
     this.client = createSchedulerClient(ports, ports.transport, {
@@ -120,7 +123,7 @@ class Core {
       event: (event, connection) => this.event(event, connection),
       removed: () => ports.log.error('the master has removed this framework: its tasks are gone, subscribing as a new one', {}),
     });
-    this.view = createView(this.ledger, this.offers.wants, ports.clock);
+    this.view = createView(this.ledger, this.offers.wants, this.resizes, ports.clock);
     this.ledger.onCommitted((committed) => this.committed(committed));
   }
 
@@ -144,7 +147,7 @@ class Core {
     this.epoch = null;
     this.confirmTimer?.cancel();
     this.client.stop();
-    for (const part of [this.reconcile, this.offers, this.kills, this.reconciliation]) part.stop();
+    for (const part of [this.reconcile, this.resizes, this.offers, this.kills, this.reconciliation]) part.stop();
     this.ledger.close();
     this.ports.log.info('not leading any more', { why });
     try {
@@ -156,13 +159,15 @@ class Core {
   }
 
   sizes(): Readonly<Record<string, number>> {
-    return { ...this.ledger.sizes(), ...this.reconcile.sizes(), ...this.offers.sizes(), ...this.kills.sizes(), ...this.reconciliation.sizes() };
+    const parts = [this.ledger, this.reconcile, this.offers, this.resizes, this.kills, this.reconciliation];
+    return Object.assign({}, ...parts.map((part) => part.sizes()));
   }
 
   /** After each commit. Who wants what is known before anybody is told. */
   private committed(committed: Committed): void {
     if (this.learnRoles(committed.changed)) this.announceRoles();
     this.reconcile.committed(committed);
+    this.resizes.committed(committed);
     this.offers.committed(committed);
     this.kills.committed(committed);
     this.reconciliation.committed(committed);
@@ -175,15 +180,16 @@ class Core {
     this.ports.log.info('subscribed', { frameworkId: connection.frameworkId, master: connection.master?.hostname });
     this.recordRegistration(connection);
     this.offers.connected();
+    this.resizes.connected();
     this.ruleMayHaveChanged(connection);
     this.kills.connected();
     this.reconciliation.connected();
   }
 
   private ruleMayHaveChanged(connection: Connection): void {
-    const rule = launchRuleOf(connection);
-    if (rule === this.lastRule) return;
-    this.lastRule = rule;
+    const { launch, resizeRefusal } = rulesOf(connection);
+    if (launch === this.lastRules.launch && resizeRefusal === this.lastRules.resizeRefusal) return;
+    this.lastRules = { launch, resizeRefusal };
     const { state } = this.ledger;
     this.reconcile.wake([...state.appIds(), ...state.appsWithInstances()]);
   }
@@ -210,6 +216,7 @@ class Core {
   private disconnected(why: string): void {
     this.ports.log.warn('the subscription was lost', { why });
     this.offers.disconnected();
+    this.resizes.disconnected();
     this.reconciliation.disconnected();
     void this.ledger
       .change((draft) => addEvent(draft, schedulerDisconnected(draft.now)))

@@ -70,9 +70,11 @@ export interface ChangeResult extends DeploymentReceipt {
 export interface ChangePreview {
   readonly apps: readonly {
     readonly appId: AppId;
-    readonly action: 'create' | 'restart' | 'scale' | 'update-in-place' | 'delete' | 'nothing';
+    /** `resize`: cpus and memory of running tasks change where they run. */
+    readonly action: 'create' | 'restart' | 'scale' | 'resize' | 'update-in-place' | 'delete' | 'nothing';
     readonly changedFields: readonly string[];
     readonly tasksToRestart: number;
+    readonly tasksToResize: number;
     readonly definition: Readonly<Record<string, unknown>>;
   }[];
 }
@@ -126,6 +128,8 @@ export interface PaasView {
   readiness(id: AppId): readonly { readonly taskId: TaskId; readonly name: string; readonly result: ReadinessResult }[];
   failure(id: AppId): TaskFailureRow | null;
   queue(): readonly QueueItem[];
+  /** Tasks that wait for another size, with what is known about why it takes time. */
+  resizing(id: AppId): readonly { readonly taskId: TaskId; readonly hostname: string; readonly since: Instant; readonly text: string }[];
   /** The newest plan of the app: its budget, counts and what it waits for. */
   plan(id: AppId): AppPlan | null;
   readonly frameworkId: FrameworkId | null;

@@ -2,6 +2,7 @@
 import { findInstance } from './desired/kill-tasks.js';
 import { liveTask, type AppId, type Clock, type Instance } from '@ekiden/model';
 import { healthOf, planApp, type AppPlan, type Health } from '@ekiden/planner';
+import type { ResizeLoop } from './launch/resize-loop.js';
 import type { Wants } from './launch/wants.js';
 import type { Ledger } from './ledger/ledger.js';
 import { specOf } from './ledger/record-step.js';
@@ -10,7 +11,7 @@ import { describeWait } from './reconcile/deployment-loop.js';
 import { activeDeployment, readAppView } from './reconcile/read-snapshot.js';
 import type { DeploymentRow } from './store/paas-store.js';
 
-export function createView(ledger: Ledger, wants: Wants, clock: Clock): PaasView {
+export function createView(ledger: Ledger, wants: Wants, resizes: Pick<ResizeLoop, 'list'>, clock: Clock): PaasView {
   const health = (instance: Instance): Health => {
     const spec = specOf(ledger.state, instance);
     return spec === null ? 'unknown' : healthOf({ instance, spec });
@@ -18,9 +19,10 @@ export function createView(ledger: Ledger, wants: Wants, clock: Clock): PaasView
   /** The newest plan; what it says of time left is as of now. */
   const planOf = (id: AppId): AppPlan | null => {
     const plan = ledger.plans.get(id) ?? null;
-    if (plan === null || !plan.waitingFor.some((waiting) => waiting.kind === 'backoff')) return plan;
+    if (plan === null || !plan.waitingFor.some((waiting) => waiting.kind === 'backoff')) return withDetails(plan, resizes.list(id));
     const { state } = ledger;
-    return planApp(readAppView(state, id, clock.now(), activeDeployment(state, id), wants.rule()));
+    const rules = { launch: wants.rule(), resizeRefusal: null };
+    return withDetails(planApp(readAppView(state, id, clock.now(), activeDeployment(state, id), rules)), resizes.list(id));
   };
   const explained = (row: DeploymentRow): DeploymentRow => {
     if (row.reason !== null) return row;
@@ -57,11 +59,20 @@ export function createView(ledger: Ledger, wants: Wants, clock: Clock): PaasView
       }),
     failure: (id) => ledger.state.failure(id),
     queue: () => wants.queue(ledger.state, clock.now()),
+    resizing: (id) => resizes.list(id),
     plan: planOf,
     get frameworkId() {
       return ledger.state.frameworkId;
     },
   };
+}
+
+/** What a change of size waits for is known where it is asked for. */
+function withDetails(plan: AppPlan | null, resizing: ReturnType<PaasView['resizing']>): AppPlan | null {
+  const [first] = resizing;
+  if (plan === null || first === undefined) return plan;
+  const waitingFor = plan.waitingFor.map((one) => (one.kind === 'resize' ? { ...one, text: `${one.text}: ${first.taskId} ${first.text}` } : one));
+  return { ...plan, waitingFor };
 }
 
 /** Marathon's four numbers: healthy and unhealthy count only instances whose checks have results. */

@@ -66,6 +66,7 @@ export function fakePaasApi(): FakeApi {
     readiness: () => [],
     failure: () => null,
     queue: () => waiting,
+    resizing: () => [],
     plan: () => null,
     frameworkId: null,
   };
@@ -105,6 +106,7 @@ export function fakePaasApi(): FakeApi {
         action: current === null ? 'create' : 'restart',
         changedFields: current === null ? [] : [...classifyChange(current, definition).restart],
         tasksToRestart: 0,
+        tasksToResize: 0,
         definition,
       })),
     }),

@@ -209,6 +209,7 @@ export const appInputSchema = z
     drainSeconds: seconds().optional(),
     progressDeadlineSeconds: seconds(1).optional(),
     rollbackWhenStuck: z.boolean().optional(),
+    resizeInPlace: z.boolean().optional(),
   })
   .meta({ id: 'App', description: 'An app, as it is sent. Unknown keys are ignored; `null` is the same as absent.' });
 

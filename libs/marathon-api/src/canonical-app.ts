@@ -123,4 +123,5 @@ export interface CanonicalApp {
   readonly drainSeconds?: number;
   readonly progressDeadlineSeconds?: number;
   readonly rollbackWhenStuck?: boolean;
+  readonly resizeInPlace?: boolean;
 }

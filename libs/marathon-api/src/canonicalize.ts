@@ -54,6 +54,7 @@ export function canonicalize(app: AppInput, id: AppId, options: NormalizeOptions
     ...optional('drainSeconds', app.drainSeconds),
     ...optional('progressDeadlineSeconds', app.progressDeadlineSeconds),
     ...optional('rollbackWhenStuck', app.rollbackWhenStuck),
+    ...optional('resizeInPlace', app.resizeInPlace),
   };
 }
 

@@ -1,4 +1,4 @@
-/** What an edit means: new tasks, a policy in place, or a number of instances (decision 14). */
+/** What an edit means: new tasks, a policy or a size in place, or a number of instances (decision 14). */
 import type { AppDefinition } from './definition.js';
 
 export interface ChangeClass {
@@ -6,6 +6,8 @@ export interface ChangeClass {
   readonly restart: readonly string[];
   /** Fields that only we look at: they apply to running tasks at once. */
   readonly policy: readonly string[];
+  /** Cpus and memory, of an app that has them changed where its tasks run: nothing is replaced. Never beside `restart`. */
+  readonly resize: readonly string[];
   readonly scale: boolean;
 }
 
@@ -22,17 +24,26 @@ const POLICY: ReadonlySet<string> = new Set([
   'progressDeadlineSeconds',
   'rollbackWhenStuck',
   'readinessChecks',
+  'resizeInPlace',
 ]);
+
+const SIZE: ReadonlySet<string> = new Set(['cpus', 'mem']);
 
 /** Compares two canonical definitions, field by field; the order of keys means nothing. */
 export function classifyChange(from: AppDefinition, to: AppDefinition): ChangeClass {
   const fields = [...new Set([...Object.keys(from), ...Object.keys(to)])].filter((field) => !isSame(from[field], to[field])).sort();
+  const seen = fields.filter((field) => field !== 'instances' && !POLICY.has(field));
+  const isInPlace = isResizedInPlace(from, to) && seen.every((field) => SIZE.has(field));
   return {
-    restart: fields.filter((field) => field !== 'instances' && !POLICY.has(field)),
+    restart: isInPlace ? [] : seen,
     policy: fields.filter((field) => POLICY.has(field)),
+    resize: isInPlace ? seen : [],
     scale: fields.includes('instances'),
   };
 }
+
+/** A definition that says nothing follows the one before it: so a roll-back to one of before the field is in place too. */
+const isResizedInPlace = (from: AppDefinition, to: AppDefinition): boolean => (to['resizeInPlace'] ?? from['resizeInPlace']) === true;
 
 function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;

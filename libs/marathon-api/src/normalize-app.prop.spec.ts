@@ -46,7 +46,7 @@ describe('normalised apps', () => {
         const once = normalize(body);
         const shown = JSON.parse(JSON.stringify({ ...once, version: '2026-01-01T00:00:00.000Z', tasks: [], tasksRunning: 1, deployments: [] }));
         expect(normalize(shown)).toEqual(once);
-        expect(classifyChange(once, normalize(shown))).toEqual({ restart: [], policy: [], scale: false });
+        expect(classifyChange(once, normalize(shown))).toEqual({ restart: [], policy: [], resize: [], scale: false });
         expect(toAppSpec(normalize(shown))).toEqual(toAppSpec(once));
       }),
     );

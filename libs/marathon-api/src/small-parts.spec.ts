@@ -14,7 +14,19 @@ describe('classifyChange', () => {
   it('tells new tasks, policy in place and scaling apart', () => {
     const from = definition({ instances: 1, env: { A: '1', B: '2' }, upgradeStrategy: { minimumHealthCapacity: 1, maximumOverCapacity: 0 } });
     const to = definition({ instances: 2, env: { B: '2', A: '1' }, backoffSeconds: 5, drainSeconds: 3, cmd: 'sleep 2' });
-    expect(classifyChange(from, to)).toEqual({ restart: ['cmd'], policy: ['backoffSeconds', 'drainSeconds', 'upgradeStrategy'], scale: true });
+    expect(classifyChange(from, to)).toEqual({ restart: ['cmd'], policy: ['backoffSeconds', 'drainSeconds', 'upgradeStrategy'], resize: [], scale: true });
+  });
+
+  it.each([
+    ['only cpus and mem', { resizeInPlace: true }, { cpus: 2, mem: 256, resizeInPlace: true }, { restart: [], resize: ['cpus', 'mem'] }],
+    ['when it is turned on with it', {}, { cpus: 2, resizeInPlace: true }, { restart: [], resize: ['cpus'] }],
+    ['when the new version says nothing, as a roll-back does', { resizeInPlace: true }, { cpus: 2 }, { restart: [], resize: ['cpus'] }],
+    ['not when it is turned off', { resizeInPlace: true }, { cpus: 2, resizeInPlace: false }, { restart: ['cpus'], resize: [] }],
+    ['not beside what the process sees', { resizeInPlace: true }, { cpus: 2, env: { A: '1' }, resizeInPlace: true }, { restart: ['cpus', 'env'], resize: [] }],
+    ['not unasked', {}, { cpus: 2 }, { restart: ['cpus'], resize: [] }],
+    ['not disk', { resizeInPlace: true }, { disk: 64, resizeInPlace: true }, { restart: ['disk'], resize: [] }],
+  ])('changes a size in place: %s', (_what, from, to, expected) => {
+    expect(classifyChange(definition(from), definition(to))).toMatchObject(expected);
   });
 });
 

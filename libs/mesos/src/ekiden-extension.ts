@@ -8,7 +8,8 @@
  * its own name. Any other master answers it as an unknown call (501), and is given one ACKNOWLEDGE each.
  *
  * The call EKIDEN_RESIZE changes cpus and mem of a running task without a restart. 202: taken; the outcome is in the data of the
- * task's statuses from then on. 409: not now, and nothing was done. 422: never on that agent. Its offers are spent or given back.
+ * task's statuses from then on. 409: growth that its offers do not pay; 503: its agent is not there now; 422: never on that agent. In
+ * these cases nothing was done, and its offers are free again.
  */
 import type { CheckResult, HealthCheck, ReadinessCheck, ReadinessResult, TaskIsolation, TaskSize } from '@ekiden/model';
 

@@ -169,12 +169,15 @@ export interface AppSpec {
 /**
  * One stored version of an app. A version is a timestamp; it is the id of the version, and unique per app.
  * `configVersion` (Marathon's lastConfigChangeAt) is the version at which something changed that the process sees: an
- * instance whose version is at least that one is up to date, an older one has to be replaced (decision 14).
+ * instance whose version is at least that one is up to date, an older one has to be replaced (decision 14). One that is older than
+ * `sizeVersion`, and up to date, is of another size, and gets the new one where it runs.
  */
 export interface AppVersion {
   readonly appId: AppId;
   readonly version: number;
   readonly configVersion: number;
+  /** The version at which cpus or memory were changed in place; absent: not since `configVersion`. */
+  readonly sizeVersion?: number;
   readonly scalingVersion: number;
   readonly spec: AppSpec;
 }

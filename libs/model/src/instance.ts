@@ -9,6 +9,7 @@
  *                             └──────────────┴───────────┘  └── unreachable (agent away; inactive once replaced)
  */
 import type { AgentId, AppId, InstanceId, TaskId } from './ids.js';
+import type { TaskSize } from './resources.js';
 import type { TaskState } from './task-state.js';
 import type { Instant } from './world.js';
 
@@ -100,6 +101,19 @@ export interface Stop {
   readonly reason: StopReason;
 }
 
+/** A change of the size of its current task: recorded before it is asked for, gone once the task has it or is over. */
+export interface Resize {
+  /** The app version that the instance is of once it has the size. */
+  readonly version: Instant;
+  /** Grows with each size that the app asks for. */
+  readonly revision: number;
+  readonly size: TaskSize;
+  /** The least that the task may have until then: what it was launched with or given, or what a change that this one overtakes would give it. */
+  readonly least: TaskSize;
+  /** Why it cannot be, and the instance is replaced; null: under way. */
+  readonly refused: string | null;
+}
+
 export interface Instance {
   readonly id: InstanceId;
   readonly appId: AppId;
@@ -112,6 +126,8 @@ export interface Instance {
   readonly condition: Condition;
   /** Set while its current task is being stopped, whatever the goal. */
   readonly stop: Stop | null;
+  /** Absent: nobody asked for another size. */
+  readonly resize?: Resize;
   /** The delay that the last failed end earned, in ms; 0 when it runs well. */
   readonly backoffMs: number;
 }
@@ -120,4 +136,14 @@ export interface Instance {
 export function liveTask(instance: Instance): TaskRef | null {
   const { condition } = instance;
   return condition.kind === 'scheduled' || condition.kind === 'terminal' ? null : condition.task;
+}
+
+/** To be replaced: of an older config, or unable to become what its config asks for where it runs. */
+export const isOutdated = ({ version, resize }: Pick<Instance, 'version' | 'resize'>, configVersion: Instant): boolean =>
+  version < configVersion || (resize !== undefined && resize.refused !== null);
+
+/** The same, of a task whose size nobody has asked to change. */
+export function withoutResize(instance: Instance): Instance {
+  const { resize: _over, ...rest } = instance;
+  return rest;
 }

@@ -26,6 +26,11 @@ export const largerSize = (a: TaskSize, b: TaskSize): TaskSize => ({
   memMib: Math.max(a.memMib, b.memMib),
 });
 
+export const smallerSize = (a: TaskSize, b: TaskSize): TaskSize => ({
+  cpusMilli: Math.min(a.cpusMilli, b.cpusMilli),
+  memMib: Math.min(a.memMib, b.memMib),
+});
+
 export const isSameSize = (a: TaskSize, b: TaskSize): boolean => a.cpusMilli === b.cpusMilli && a.memMib === b.memMib;
 
 /** For people: `2 cpus, 256 MiB`. */

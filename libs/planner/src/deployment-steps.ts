@@ -9,8 +9,8 @@
  */
 import type { AppId } from '@ekiden/model';
 
-/** `policy`: an edit that restarts nothing; its Scale action is done when the app is as its target says. */
-export type ChangeKind = 'create' | 'scale' | 'restart' | 'policy' | 'delete';
+/** `policy`, `resize`: edits that restart nothing; their Scale action is done when the app is as its target says. */
+export type ChangeKind = 'create' | 'scale' | 'restart' | 'policy' | 'resize' | 'delete';
 
 export interface PlannedAction {
   readonly action: 'StartApplication' | 'ScaleApplication' | 'RestartApplication' | 'StopApplication';

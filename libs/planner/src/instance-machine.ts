@@ -13,12 +13,14 @@ import {
   assertNever,
   isTerminal,
   liveTask,
+  withoutResize,
   type AppSpec,
   type CheckResult,
   type Condition,
   type Instance,
   type Instant,
   type ReadinessResult,
+  type Resize,
   type StopReason,
   type TaskId,
   type TaskRef,
@@ -43,6 +45,8 @@ export interface ObservedStatus {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly ipAddresses: readonly string[];
+  /** The newest change of its task's size whose outcome is known to the agent; absent: none. */
+  readonly resize?: { readonly revision: number; readonly refused: string | null };
   /** When it happened, by our own clock. Only `unreachable` counts from it. */
   readonly at: Instant;
 }
@@ -55,6 +59,8 @@ export type InstanceInput =
   | { readonly kind: 'never-launched'; readonly taskId: TaskId; readonly why: string }
   /** `drainMs` counts only for a running task: nobody sends requests to another one. */
   | { readonly kind: 'stop'; readonly reason: StopReason; readonly drainMs: number; readonly decommission: boolean }
+  /** Its running task is to get another size, or cannot. */
+  | { readonly kind: 'resize'; readonly resize: Resize }
   /** Time has passed: see `nextWakeOf`. */
   | { readonly kind: 'tick' }
   | { readonly kind: 'reset-backoff' };
@@ -91,6 +97,8 @@ export function stepInstance(instance: Instance, input: InstanceInput, context: 
       return instance.goal === 'decommissioned' ? forgotten() : moved(scheduled(instance, context.now, context.now, instance.backoffMs));
     case 'stop':
       return stop(instance, input, context.now);
+    case 'resize':
+      return resize(instance, input.resize);
     case 'tick':
       return tick(instance, context);
     case 'reset-backoff':
@@ -166,8 +174,25 @@ function run(instance: Instance, task: TaskRef, status: ObservedStatus, { now, s
     readiness: status.readiness ?? before?.readiness ?? null,
     ipAddresses: status.ipAddresses.length > 0 ? status.ipAddresses : (before?.ipAddresses ?? []),
   };
-  if (before !== null && isSame(before, condition)) return overdueKill(unchanged(instance), now);
-  return alive(instance, condition, now);
+  const sized = learnSize(instance, status);
+  if (sized === instance && before !== null && isSame(before, condition)) return overdueKill(unchanged(instance), now);
+  return alive(sized, condition, now);
+}
+
+/** It has its size, or its agent says why it cannot. What was given up and came true all the same is true. */
+function learnSize(instance: Instance, { resize: outcome }: ObservedStatus): Instance {
+  const { resize: wanted } = instance;
+  if (outcome === undefined || wanted === undefined || outcome.revision !== wanted.revision) return instance;
+  if (outcome.refused === null) return { ...withoutResize(instance), version: Math.max(instance.version, wanted.version) };
+  return wanted.refused === null ? { ...instance, resize: { ...wanted, refused: outcome.refused } } : instance;
+}
+
+/** Only of a task that runs, and never back to an older size. */
+function resize(instance: Instance, wanted: Resize): InstanceStep {
+  const { resize: before, condition, stop, goal } = instance;
+  if (condition.kind !== 'running' || stop !== null || goal !== 'running') return stale(instance);
+  const isNews = before === undefined || wanted.revision > before.revision || (wanted.revision === before.revision && wanted.refused !== null);
+  return isNews && (before?.refused ?? null) === null ? moved({ ...instance, resize: wanted }) : stale(instance);
 }
 
 /** Plain values, compared as they are written: most statuses of a running task say what is known. */
@@ -274,7 +299,7 @@ function resetBackoff(instance: Instance, now: Instant): InstanceStep {
 }
 
 const scheduled = (instance: Instance, since: Instant, notBefore: Instant, backoffMs: number): Instance => ({
-  ...instance,
+  ...withoutResize(instance),
   condition: { kind: 'scheduled', since, notBefore },
   stop: null,
   backoffMs,

@@ -3,7 +3,8 @@
  * back, health kills. The simulator throws when a recorded plan breaks the promise.
  */
 import fc from 'fast-check';
-import { aSpec, HTTP_CHECK } from '../test/an-app.js';
+import { aSpec, HTTP_CHECK, NEW } from '../test/an-app.js';
+import { budgetOf } from './budget.js';
 import { RolloutSimulator, type Happening, type Start } from '../test/rollout-simulator.js';
 
 const UNREACHABLE = [
@@ -109,6 +110,49 @@ describe('any roll-out in any order of outcomes', () => {
         }
       }),
       { numRuns: 300 },
+    );
+  });
+});
+
+describe('any change of size in any order of outcomes', () => {
+  const RESIZE_ORDER: readonly Happening[] = ['resized', ...ORDER];
+
+  it('keeps promise 4 with every plan, and finishes once things go well, with one size for all', () => {
+    fc.assert(
+      fc.property(start, fate, (from, fates) => {
+        const simulator = new RolloutSimulator({ ...from, isResize: true });
+        for (const { pick, plans, ticks } of fates) {
+          if (plans) simulator.plan();
+          if (ticks) simulator.tick();
+          const options = simulator.happenings();
+          const next = options[pick % Math.max(1, options.length)];
+          if (next !== undefined) simulator.happen(next.id, next.what);
+          const plan = simulator.plan();
+          expect(plan.done || plan.steps.length > 0 || plan.waitingFor.length > 0).toBe(true);
+        }
+        simulator.runInOrder(RESIZE_ORDER);
+        expect(simulator.instances.every(({ instance }) => instance.version === NEW && instance.resize === undefined)).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('replaces nobody where each change comes true, and changes no more at once than a roll-out would', () => {
+    fc.assert(
+      fc.property(start, (from) => {
+        const simulator = new RolloutSimulator({ ...from, isResize: true, oldHealthy: from.old });
+        const { minHealthy, maxTotal } = budgetOf(from.spec.upgrade, from.spec.instances, { isReplacing: false, isResident: from.isResident ?? false });
+        const staying = Math.min(from.old, from.spec.instances);
+        for (let round = 0; round < 100 && !simulator.plan().done; round += 1) {
+          const underWay = simulator.instances.filter(({ instance }) => instance.resize !== undefined).length;
+          expect(underWay).toBeLessThanOrEqual(Math.max(1, maxTotal - minHealthy));
+          const next = RESIZE_ORDER.flatMap((kind) => simulator.happenings().filter((one) => one.what === kind && simulator.isGood(one))).at(0);
+          if (next !== undefined) simulator.happen(next.id, next.what);
+        }
+        expect(simulator.plan().done).toBe(true);
+        expect(simulator.instances.filter(({ instance }) => instance.id.startsWith('old') && instance.incarnation === 1)).toHaveLength(staying);
+      }),
+      { numRuns: 200 },
     );
   });
 });

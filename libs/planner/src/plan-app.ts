@@ -1,14 +1,16 @@
 /**
  * The plan of one app: what is recorded next so that what is becomes what should be, and what it waits for.
  *
- * One function for everything that changes an app's instances: create, scale, roll-out, kill-and-scale, delete, the
+ * One function for everything that changes an app's instances: create, scale, roll-out, a new size, kill-and-scale, delete, the
  * return of an agent, failed health. It is level-triggered and idempotent: the same view gives the same plan, a view in
  * which the plan is recorded gives the rest. It never waits; where nothing may move, `waitingFor` says why.
  * Absent on purpose: offers (match-offer.ts), the order across apps (deployment-steps.ts), the clock (`view.now`).
  */
+import { isOutdated } from '@ekiden/model';
 import { budgetOf, isCounted } from './budget.js';
 import { planHealthKills } from './health-kills.js';
 import { healthOf, isReady, isUsable, provingVersionOf } from './health.js';
+import { planResizes } from './resizes.js';
 import { planRollout, takeCensus, type Target } from './rollout.js';
 import type { AppPlan, AppView, Step, Waiting } from './view.js';
 import { describeWaiting } from './waiting.js';
@@ -26,7 +28,7 @@ function standStill(view: AppView, text: string): AppPlan {
 
 function planTarget(view: AppView, target: Target): AppPlan {
   const census = takeCensus(view, target);
-  const isReplacing = view.instances.some((one) => one.instance.version < target.configVersion);
+  const isReplacing = view.instances.some((one) => isOutdated(one.instance, target.configVersion));
   const budget = budgetOf(target.spec.upgrade, target.spec.instances, { isReplacing, isResident: target.isResident ?? false });
   const provingVersion = provingVersionOf(view);
   const context = { spec: target.spec, configVersion: target.configVersion, provingVersion, balanced: [] };
@@ -40,10 +42,12 @@ function planTarget(view: AppView, target: Target): AppPlan {
       budget,
     ),
   );
-  const steps = [...rollout.steps, ...healthKills];
+  const resizes = planResizes(view, target, census.current, budget, provingVersion);
+  const steps = [...rollout.steps, ...healthKills, ...resizes.steps];
 
   const done =
     steps.length === 0 &&
+    resizes.due.length === 0 &&
     census.old.length === 0 &&
     census.leaving.length === 0 &&
     census.current.length === target.spec.instances &&
@@ -77,7 +81,7 @@ function countsOf(view: AppView): AppPlan['counts'] {
   const configVersion = view.target?.configVersion ?? Number.POSITIVE_INFINITY;
   return {
     total: counted.length,
-    old: counted.filter((one) => one.instance.version < configVersion).length,
+    old: counted.filter((one) => isOutdated(one.instance, configVersion)).length,
     healthy: counted.filter((one) => healthOf(one) === 'healthy').length,
     ready: counted.filter((one) => isReady(one, provingVersion)).length,
   };

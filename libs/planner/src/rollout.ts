@@ -10,7 +10,7 @@
  * places are taken, nothing is on its way out and every new instance works, more than `minHealthy` presumably work, and
  * so an old one may go. Otherwise something is on its way, and the plan names it.
  */
-import { liveTask, type Instance, type StopReason } from '@ekiden/model';
+import { isOutdated, liveTask, type Instance, type StopReason } from '@ekiden/model';
 import type { Budget } from './budget.js';
 import { isCounted } from './budget.js';
 import { isServing } from './health.js';
@@ -23,7 +23,7 @@ export type Target = NonNullable<AppView['target']>;
 export interface Census {
   /** To stay, of the target's config; without those that are out of reach and replaced. */
   readonly current: readonly InstanceView[];
-  /** To stay so far, of an older config: to be replaced. */
+  /** To stay so far, of an older config or unable to get its size: to be replaced. */
   readonly old: readonly InstanceView[];
   /** Out of reach and replaced, of the target's config: may return, else expires. */
   readonly away: readonly InstanceView[];
@@ -35,7 +35,7 @@ export function takeCensus(view: AppView, target: Target): Census {
   const census = { current: [] as InstanceView[], old: [] as InstanceView[], away: [] as InstanceView[], leaving: [] as InstanceView[] };
   for (const one of view.instances) {
     if (one.instance.goal === 'decommissioned') census.leaving.push(one);
-    else if (one.instance.version < target.configVersion) census.old.push(one);
+    else if (isOutdated(one.instance, target.configVersion)) census.old.push(one);
     else if (isCounted(one.instance)) census.current.push(one);
     else census.away.push(one);
   }

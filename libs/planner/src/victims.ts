@@ -6,7 +6,7 @@
  * killSelection decides by launch time, then the id. Marathon ignores health here and lets running instances die before
  * waiting ones; both are named defects.
  */
-import { liveTask, type AppSpec, type Instance, type Instant, type TaskRef } from '@ekiden/model';
+import { isOutdated, liveTask, type AppSpec, type Instance, type Instant, type TaskRef } from '@ekiden/model';
 import { fieldValue } from './place.js';
 import { healthOf, isReady } from './health.js';
 import type { InstanceView } from './view.js';
@@ -44,7 +44,7 @@ export function rankOf(one: InstanceView, provingVersion: Instant | null): numbe
 export function chooseVictims(candidates: readonly InstanceView[], count: number, context: VictimContext): InstanceView[] {
   if (count <= 0) return [];
   const rank = new Map(candidates.map((one) => [one, rankOf(one, context.provingVersion)]));
-  const isOld = (one: InstanceView): boolean => one.instance.version < context.configVersion;
+  const isOld = (one: InstanceView): boolean => isOutdated(one.instance, context.configVersion);
   const coarse = (a: InstanceView, b: InstanceView): number => (rank.get(a) ?? 0) - (rank.get(b) ?? 0) || Number(isOld(b)) - Number(isOld(a));
   const fine = bySelection(context.spec);
   const sorted = [...candidates].sort((a, b) => coarse(a, b) || fine(a.instance, b.instance));

@@ -4,7 +4,7 @@
  * A view is made from one committed state; a plan is recorded whole or not at all. Every plan says what it waits for: a
  * deployment that stands still can be explained from it (promise 8).
  */
-import type { AppId, AppSpec, Attributes, Instance, InstanceId, Instant, OfferId, AgentId, Resources, Role, StopReason } from '@ekiden/model';
+import type { AppId, AppSpec, Attributes, Instance, InstanceId, Instant, OfferId, AgentId, Resize, Resources, Role, StopReason } from '@ekiden/model';
 
 /** An instance beside the spec of its own version: health is judged by the checks it was started with. */
 export interface InstanceView {
@@ -22,6 +22,8 @@ export interface AppView {
     readonly spec: AppSpec;
     readonly version: Instant;
     readonly configVersion: Instant;
+    /** Instances older than it are of another size; absent: none is. */
+    readonly sizeVersion?: Instant;
     /** Instances are bound to volumes: never more than wanted (not yet made by any spec; absent: false). */
     readonly isResident?: boolean;
   } | null;
@@ -34,6 +36,8 @@ export interface AppView {
   readonly unreadable?: string | null;
   /** Why no task of the target can be launched at the present master; absent or null: nothing is in the way. */
   readonly launchRefusal?: string | null;
+  /** Why no running task can get another size at the present master; absent or null: nothing is in the way. */
+  readonly resizeRefusal?: string | null;
 }
 
 export type Step =
@@ -41,6 +45,8 @@ export type Step =
   | { readonly kind: 'schedule'; readonly count: number }
   /** Goal `decommissioned`: the task is drained, killed and not replaced. A never-launched one is forgotten at once. */
   | { readonly kind: 'decommission'; readonly instanceId: InstanceId; readonly reason: StopReason }
+  /** Record that the running task is to get the size of the target; or, with `refused`, why it cannot and is to be replaced. */
+  | { readonly kind: 'resize'; readonly instanceId: InstanceId; readonly resize: Resize }
   /** Stop the task and relaunch the same instance (failed health). */
   | { readonly kind: 'restart-task'; readonly instanceId: InstanceId; readonly reason: StopReason };
 
@@ -53,6 +59,8 @@ export type WaitingFor =
   | 'backoff'
   | 'start'
   | 'health'
+  /** Running tasks are given another size, or are replaced since they cannot have it where they run. */
+  | 'resize'
   | 'readiness'
   | 'stop'
   | 'capacity'

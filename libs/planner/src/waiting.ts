@@ -6,6 +6,7 @@
 import { liveTask } from '@ekiden/model';
 import { healthOf, isReady } from './health.js';
 import type { Budget } from './budget.js';
+import { isDue } from './resizes.js';
 import type { Census, RolloutSteps, Target } from './rollout.js';
 import type { AppView, InstanceView, Waiting, WaitingFor } from './view.js';
 
@@ -17,7 +18,7 @@ export function describeWaiting(view: AppView, target: Target, census: Census, r
     else groups.set(kind, [one]);
   };
   for (const one of census.current) {
-    const kind = waitOf(one, view.now, proving);
+    const kind = waitOf(one, view.now, proving, target);
     if (kind !== null) put(kind, one);
   }
   for (const one of census.leaving) put('stop', one);
@@ -31,9 +32,19 @@ export function describeWaiting(view: AppView, target: Target, census: Census, r
     text: sentence(kind, members, wanted, view.now),
   }));
   if (refused !== null) waiting.push(refused);
+  waiting.push(...unableToResize(census.old));
   const capacity = capacityText(view, census, rollout, budget);
   if (capacity !== null) waiting.push({ kind: 'capacity', instanceIds: census.old.map((one) => one.instance.id), text: capacity });
   return waiting;
+}
+
+/** Why some are replaced although their size could be changed in place. */
+function unableToResize(old: readonly InstanceView[]): Waiting[] {
+  const unable = old.filter(({ instance }) => (instance.resize?.refused ?? null) !== null);
+  const [first] = unable;
+  if (first === undefined) return [];
+  const text = `${unable.length} ${unable.length === 1 ? 'instance is' : 'instances are'} replaced instead of being resized in place: ${first.instance.resize?.refused ?? ''}`;
+  return [{ kind: 'resize', instanceIds: unable.map(({ instance }) => instance.id), text }];
 }
 
 /** Instances that no offer would help, recorded or not, or null. */
@@ -45,7 +56,7 @@ function refusedLaunches(view: AppView, { spec }: Target, { current }: Census, w
   return { kind: 'master', instanceIds: waiting.map(({ instance }) => instance.id), text };
 }
 
-function waitOf(one: InstanceView, now: number, proving: number | null): WaitingFor | null {
+function waitOf(one: InstanceView, now: number, proving: number | null, target: Target): WaitingFor | null {
   if (one.instance.stop !== null) return 'stop';
   const { condition } = one.instance;
   switch (condition.kind) {
@@ -61,6 +72,7 @@ function waitOf(one: InstanceView, now: number, proving: number | null): Waiting
     case 'running':
       break;
   }
+  if (isDue(one, target)) return 'resize';
   if (healthOf(one) !== 'healthy') return 'health';
   return isReady(one, proving) ? null : 'readiness';
 }
@@ -84,6 +96,11 @@ function sentence(kind: WaitingFor, members: readonly InstanceView[], wanted: nu
     }
     case 'readiness':
       return `${of} ${verb('is', 'are')} healthy and not ready yet`;
+    case 'resize': {
+      const turns = members.filter(({ instance }) => instance.resize === undefined).length;
+      const rest = turns === 0 ? '' : `, ${turns} of them once the others have shown that they work`;
+      return `${of} ${verb('is', 'are')} to be resized in place${rest}`;
+    }
     case 'stop':
       return `${count} ${verb('instance is', 'instances are')} being stopped`;
     case 'unreachable':

@@ -11,7 +11,7 @@ import type { AppPlan, AppView, InstanceView } from '../src/view.js';
 import { aResult, aRunning, aStatus, aTask, NEW, OLD, T0 } from './an-app.js';
 
 /** What may happen next to one instance. */
-export type Happening = 'launch' | 'start' | 'healthy' | 'unhealthy' | 'exhausted' | 'gone' | 'crash' | 'lost' | 'back';
+export type Happening = 'launch' | 'start' | 'healthy' | 'unhealthy' | 'exhausted' | 'gone' | 'crash' | 'lost' | 'back' | 'resized' | 'refused';
 
 /** Seconds that pass with every happening, so that back-off ends in time. */
 const STEP_MS = 10_000;
@@ -22,6 +22,8 @@ export interface Start {
   /** Old ones beyond the first so many are of unknown health. */
   readonly oldHealthy?: number;
   readonly isResident?: boolean;
+  /** The target is of the same config, and of another size. */
+  readonly isResize?: boolean;
 }
 
 export class RolloutSimulator {
@@ -35,7 +37,7 @@ export class RolloutSimulator {
 
   constructor(private readonly start: Start) {
     const { spec, old } = start;
-    const oldSpec = { ...spec, instances: old };
+    const oldSpec = { ...spec, instances: old, ...(start.isResize === true ? { cpusMilli: spec.cpusMilli * 2 } : {}) };
     for (let index = 0; index < old; index += 1) {
       const healthy = index < (start.oldHealthy ?? old);
       const instance = aRunning(`old-${index}`, healthy ? spec.healthChecks.map(() => aResult(true)) : [], { version: OLD });
@@ -45,8 +47,9 @@ export class RolloutSimulator {
   }
 
   view(rollout: AppView['rollout']): AppView {
-    const { spec, isResident } = this.start;
-    const target = { spec, version: NEW, configVersion: NEW, isResident: isResident ?? false };
+    const { spec, isResident, isResize } = this.start;
+    const versions = isResize === true ? { configVersion: OLD, sizeVersion: NEW } : { configVersion: NEW };
+    const target = { spec, version: NEW, ...versions, isResident: isResident ?? false };
     return { now: this.now, appId: spec.id, target, instances: this.instances, rollout, sentenced: new Set() };
   }
 
@@ -58,6 +61,7 @@ export class RolloutSimulator {
     const plan = planApp(view);
     for (const step of plan.steps) {
       if (step.kind === 'schedule') for (let index = 0; index < step.count; index += 1) this.create();
+      else if (step.kind === 'resize') this.feed(step.instanceId, step);
       else this.feed(step.instanceId, { kind: 'stop', reason: step.reason, drainMs: 0, decommission: step.kind === 'decommission' });
     }
     this.checkPromise(servingBefore, totalBefore);
@@ -77,6 +81,7 @@ export class RolloutSimulator {
         if (instance.stop !== null) all.push('gone');
         if (spec.healthChecks.length > 0) all.push('healthy', 'unhealthy', 'exhausted');
         all.push('crash', 'lost');
+        if (instance.resize?.refused === null) all.push('resized', 'refused');
       }
       if (condition.kind === 'unreachable') all.push('back');
       return all.map((what) => ({ id, what }));
@@ -97,7 +102,11 @@ export class RolloutSimulator {
       status('TASK_RUNNING', { checks: spec.healthChecks.map(() => aResult(alive, exhausted)) });
     switch (what) {
       case 'launch':
-        return this.feed(id, { kind: 'launch', task: aTask(id, instance.incarnation + 1, { agentId: agentId('agent-1'), stagedAt: this.now }) });
+        return this.feed(id, {
+          kind: 'launch',
+          task: aTask(id, instance.incarnation + 1, { agentId: agentId('agent-1'), stagedAt: this.now }),
+          ...(this.start.isResize === true ? { version: NEW } : {}),
+        });
       case 'start':
         return this.feed(id, status('TASK_RUNNING'));
       case 'healthy':
@@ -114,6 +123,10 @@ export class RolloutSimulator {
         return this.feed(id, status('TASK_UNREACHABLE'));
       case 'back':
         return this.feed(id, status('TASK_RUNNING'));
+      case 'resized':
+        return this.feed(id, status('TASK_RUNNING', { resize: { revision: NEW, refused: null } }));
+      case 'refused':
+        return this.feed(id, status('TASK_RUNNING', { resize: { revision: NEW, refused: 'it holds more' } }));
     }
   }
 
@@ -139,7 +152,7 @@ export class RolloutSimulator {
     const view = this.instances.find((one) => one.instance.id === id);
     if (view === undefined) return false;
     if (what === 'healthy') return view.instance.version >= NEW && view.instance.stop === null && !isServing(view, null);
-    return what === 'launch' || what === 'start' || what === 'gone' || what === 'back';
+    return what === 'launch' || what === 'start' || what === 'gone' || what === 'back' || what === 'resized';
   }
 
   serving(): number {
@@ -185,7 +198,7 @@ export class RolloutSimulator {
     this.instances = this.instances.flatMap((one) => {
       if (one.instance.id !== id) return [one];
       const { instance } = stepInstance(one.instance, input, context);
-      return instance === null ? [] : [{ ...one, instance }];
+      return instance === null ? [] : [{ spec: instance.version >= NEW ? this.start.spec : one.spec, instance }];
     });
   }
 }

@@ -65,6 +65,19 @@ function isDesired(view: PaasView, body: Body): boolean {
 
 const isStuck = (view: PaasView): boolean => view.deployments().some((row) => row.stuckSince !== null);
 
+/** Three tasks get twice the cpus and half the memory, or the other way round. */
+const resizeTo = (cpus: number, mem: number): Request => ({
+  ...put('resize', [app(WEB, 'run v1', 3, { cpus, mem, resizeInPlace: true })]),
+  isTaken: (view) => view.version(WEB, view.app(WEB)?.desiredVersion ?? 0)?.definition['cpus'] === cpus,
+});
+
+const sizedAs =
+  (cpusMilli: number, memMib: number) =>
+  (_effects: Effects, world: World): string[] =>
+    world
+      .processes()
+      .flatMap(({ taskId, size }) => (size.cpusMilli === cpusMilli && size.memMib === memMib ? [] : [`${taskId} has ${size.cpusMilli}/${size.memMib}`]));
+
 /** Cancels a deployment, which rolls it back. */
 const rollBack: Request = {
   what: 'roll back',
@@ -184,6 +197,13 @@ export const DEPLOYMENTS: readonly Deployment[] = [
     before: [V1],
     requests: () => [restart],
     expected: { ...ROLLED, commands: times(3, 'run v1') },
+  },
+  {
+    name: 'resize',
+    isInterruptedTwice: true,
+    before: [app(WEB, 'run v1', 3, { mem: 64, resizeInPlace: true })],
+    requests: () => [resizeTo(0.2, 32)],
+    expected: { starts: 0, ends: 0, instances: 0, versions: 1, deployments: DONE, commands: times(3, 'run v1'), survivors: 3, also: sizedAs(200, 32) },
   },
   {
     name: 'roll while an agent restarts',

@@ -3,8 +3,9 @@
  *
  * What was asked for is read from the versions, what there is from the machines: nothing here asks a plan whether it is done.
  */
-import { liveTask, type AppId, type Instance, type TaskId } from '@ekiden/model';
+import { describeSize, liveTask, type AppId, type Instance, type TaskId } from '@ekiden/model';
 import type { Invariant, Report } from './invariant.js';
+import { amountsOnWire } from './quantities.js';
 import { isHealthy } from './rollouts.js';
 import type { HostScene, Sight } from './sight.js';
 
@@ -123,6 +124,33 @@ function lookAtApp(sight: Sight, id: AppId, desired: number | null, report: Repo
     );
 }
 
+export const sizesAreAsAskedFor: Invariant = {
+  id: 'rest-f',
+  name: 'every task has the size that its app asks for',
+  sentence: 'at rest each process is limited to what its app’s newest version asks for, and its agent’s record and the master say the same',
+  begin: (sight, report) => ({
+    atRest: () => {
+      for (const host of sight.scene.hosts) {
+        const records = new Map((host.agent?.tasks() ?? []).map(({ task }) => [task.task_id.value, task.resources ?? []]));
+        const agentId = sight.agentIdOf(host.name);
+        const held = agentId === null ? [] : (sight.master()?.state.books(agentId)?.tasks ?? []);
+        for (const { taskId, size } of host.machine.alive()) {
+          const instance = sight.instanceOf(taskId);
+          const desired = instance === undefined ? null : (sight.database.apps.get(instance.appId)?.desiredVersion ?? null);
+          const spec = instance === undefined || desired === null ? undefined : sight.database.versions.get(instance.appId)?.get(desired)?.spec;
+          const ofTask = held.find((one) => one.taskId === taskId)?.resources;
+          const record = amountsOnWire(records.get(taskId) ?? []);
+          if (spec === undefined) continue;
+          const said = { 'its app asks for': spec, 'its agent’s record says': record, 'the master holds': ofTask };
+          for (const [what, other] of Object.entries(said))
+            if (other !== undefined && (other.cpusMilli !== size.cpusMilli || other.memMib !== size.memMib))
+              report(`${taskId} on ${host.name} is limited to ${describeSize(size)}, ${what} ${describeSize(other)}`);
+        }
+      }
+    },
+  }),
+};
+
 /** What there is at rest: the sizes of a part's memory are measured by it. */
 interface Bounds {
   readonly agents: number;
@@ -144,6 +172,7 @@ const API_BOUNDS: Readonly<Record<string, (bounds: Bounds) => number>> = {
   appsStopping: () => 0,
   killTimers: () => 0,
   strays: () => 0,
+  resizesOpen: () => 0,
   // A task out of reach is asked about once a minute, until it is back or forgotten.
   questionsOpen: ({ outOfReach }) => outOfReach,
 };

@@ -4,7 +4,7 @@
  * An instance is down for its health from the commit that stops it until it is healthy again, or until its next task has failed as
  * often: either way its restart is over then.
  */
-import { type AppId, type Instance, type InstanceId } from '@ekiden/model';
+import { isOutdated, type AppId, type Instance, type InstanceId } from '@ekiden/model';
 import type { Invariant, Report } from './invariant.js';
 import { isHealthy } from './rollouts.js';
 import type { Sight } from './sight.js';
@@ -43,7 +43,7 @@ function judgeApp(sight: Sight, id: AppId, down: ReadonlySet<InstanceId>, hit: R
   const least = Math.min(wanted, Math.ceil(wanted * upgrade.minimumHealthCapacity));
   const mine = sight.committed.instances(id).filter((one) => one.goal === 'running' && one.condition.kind !== 'unreachable');
   for (const isNew of [true, false]) {
-    const config = mine.filter((one) => one.version >= target.configVersion === isNew);
+    const config = mine.filter((one) => !isOutdated(one, target.configVersion) === isNew);
     const most = Math.max(1, config.length - least);
     const count = config.filter((one) => down.has(one.id)).length;
     if (count > most && config.some((one) => hit.has(one.id)))

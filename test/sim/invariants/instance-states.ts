@@ -4,7 +4,7 @@
  * Written down here a second time, from Marathon's states and the model's comment, not from the machine that is judged. A commit
  * holds a batch, so what is listed is what one batch may do: `running` to `provisioned` is an end and the next launch together.
  */
-import { liveTask, type ConditionKind, type Instance, type InstanceId, type StopReason } from '@ekiden/model';
+import { isOutdated, liveTask, type ConditionKind, type Instance, type InstanceId, type StopReason } from '@ekiden/model';
 import type { Write } from '../../../apps/paas-api/src/store/paas-store.js';
 import type { Request, RowsBefore } from '../world/sim-event.js';
 import type { Invariant } from './invariant.js';
@@ -153,7 +153,7 @@ function isCaused(sight: Sight, { id, appId, condition }: Instance, reason: Stop
 /** A roll-out that was stopped where it was leaves a mixture; what is old of it still goes, within the budget. */
 const isMixed = (sight: Sight, appId: Instance['appId']): boolean => {
   const target = sight.targetOf(appId);
-  return target !== undefined && sight.committed.instances(appId).some((one) => one.version < target.configVersion);
+  return target !== undefined && sight.committed.instances(appId).some((one) => isOutdated(one, target.configVersion));
 };
 
 export const backoffIsKept: Invariant = {

@@ -66,7 +66,7 @@ export const nothingIsHeldTwice: Invariant = {
 };
 
 /** Whether it is carried out or not, a change of size spends its offers. */
-const ANSWERS_OF_RESIZE: readonly number[] = [202, 409, 422];
+const ANSWERS_OF_RESIZE: readonly number[] = [202, 409, 422, 503];
 
 function heldFor(master: Master, agentId: string, taskId: string): Amounts | null {
   const task = master.state.books(agentId)?.tasks.find((one) => one.taskId === taskId);

@@ -1,5 +1,5 @@
 /** Placement: a launch goes where the app's constraints allow. Judged by Marathon's documentation, not by the planner's own rules. */
-import { liveTask, type Constraint, type Instance, type TaskRef } from '@ekiden/model';
+import { isOutdated, liveTask, type Constraint, type Instance, type TaskRef } from '@ekiden/model';
 import type { Invariant } from './invariant.js';
 import type { Sight } from './sight.js';
 
@@ -40,7 +40,7 @@ interface Others {
 
 function othersOf(sight: Sight, one: Instance, configVersion: number, before: Before): Others {
   const counts = (instance: Instance | null): TaskRef | null => {
-    if (instance === null || instance.version < configVersion) return null;
+    if (instance === null || isOutdated(instance, configVersion)) return null;
     return instance.condition.kind === 'unreachable' && instance.condition.inactive ? null : liveTask(instance);
   };
   const sure: TaskRef[] = [];

@@ -3,7 +3,7 @@
  *
  * The arithmetic is written down once more here, from product.md, on purpose: the planner's own is what is being judged.
  */
-import { liveTask, type AppId, type Instance, type InstanceId } from '@ekiden/model';
+import { isOutdated, liveTask, type AppId, type Instance, type InstanceId } from '@ekiden/model';
 import type { DeploymentChange } from '../../../apps/paas-api/src/store/paas-store.js';
 import type { RowsBefore } from '../world/sim-event.js';
 import type { Invariant, Report } from './invariant.js';
@@ -90,7 +90,7 @@ function judgeMaximum(sight: Sight, id: AppId, before: RowsBefore, report: Repor
   if (target === undefined) return report(`${id}: ${added.length} instances were added to an app that is to have none`);
   const { instances: wanted, upgrade } = target.spec;
   const room = Math.floor(wanted * (1 + upgrade.maximumOverCapacity) + ROUNDING);
-  const isReplacing = instances.some((one) => one.version < target.configVersion);
+  const isReplacing = instances.some((one) => isOutdated(one, target.configVersion));
   const isTight = isReplacing && Math.ceil(wanted * upgrade.minimumHealthCapacity - ROUNDING) >= room;
   const most = Math.max(baselineOf(sight, id)?.totalAtStart ?? 0, room + (isTight ? 1 : 0));
   const counted = instances.filter(isCounted).length;

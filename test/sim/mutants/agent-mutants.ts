@@ -145,4 +145,24 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
     weather: 'lines',
     hint: 1,
   },
+  {
+    name: 'size-forgotten-at-restart',
+    temptation: 'what a task may use is in its launch',
+    edits: [
+      {
+        file: 'apps/agent/src/tasks/resize-task.ts',
+        text: '    task.update({ resize: { ...resize, outcome }, task: withSize(info, size) });',
+        instead: '    task.update({ resize: { ...resize, outcome }, task: withSize(info, resize.from) });',
+      },
+    ],
+    weather: 'agents',
+    hint: 'scenarios:resizes',
+  },
+  {
+    name: 'resize-not-carried-on',
+    temptation: 'a change of size takes no time in which the agent could die',
+    edits: [{ file: RECOVER, text: '      runner.resizer.recover(task);\n', instead: '' }],
+    weather: 'agents',
+    hint: 'scenarios:resizes',
+  },
 ];

@@ -159,4 +159,30 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
     weather: 'lines',
     hint: 1,
   },
+  {
+    name: 'new-size-counts-at-once',
+    temptation: 'what a task gives back is free when it was asked to',
+    edits: [
+      {
+        file: 'apps/master/src/framework/resize.ts',
+        text: '  changeResources(core, task, sumResources([task.resources, growth]));',
+        instead: '  changeResources(core, task, { ...task.resources, ...size });',
+      },
+    ],
+    weather: 'tasks',
+    hint: 'scenarios:resizes',
+  },
+  {
+    name: 'growth-is-free',
+    temptation: 'the machine has room: an offer of it is out',
+    edits: [
+      {
+        file: 'apps/master/src/framework/resize.ts',
+        text: '  changeResources(core, task, sumResources([task.resources, growth]));\n',
+        instead: '',
+      },
+    ],
+    weather: 'tasks',
+    hint: 'scenarios:resizes',
+  },
 ];

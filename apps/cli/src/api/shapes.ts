@@ -16,6 +16,7 @@ export const Task = z.looseObject({
   stagedAt: z.string().optional(),
   startedAt: z.string().optional(),
   healthCheckResults: z.array(Health.nullable()).default([]),
+  resize: z.looseObject({ cpus: z.number(), mem: z.number(), refused: z.string().nullable().default(null) }).optional(),
 });
 export type Task = z.infer<typeof Task>;
 
@@ -82,9 +83,10 @@ export const Preview = z.looseObject({
   apps: z.array(
     z.looseObject({
       appId: z.string(),
-      action: z.enum(['create', 'restart', 'scale', 'update-in-place', 'delete', 'nothing']),
+      action: z.enum(['create', 'restart', 'scale', 'resize', 'update-in-place', 'delete', 'nothing']),
       changedFields: z.array(z.string()).default([]),
       tasksToRestart: z.number().default(0),
+      tasksToResize: z.number().default(0),
     }),
   ),
 });

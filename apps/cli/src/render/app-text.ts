@@ -41,15 +41,14 @@ export function appText(app: App, now: number): string {
 export function tasksText(tasks: readonly Task[], now: number): string {
   return table(
     ['TASK', 'STATE', 'HEALTH', 'WHERE', 'UP', 'VERSION'],
-    tasks.map((task) => [
-      task.id,
-      task.state.replace('TASK_', '').toLowerCase(),
-      taskHealth(task),
-      addressesOf(task),
-      ago(task.startedAt, now),
-      task.version ?? '-',
-    ]),
+    tasks.map((task) => [task.id, stateOf(task), taskHealth(task), addressesOf(task), ago(task.startedAt, now), task.version ?? '-']),
   );
+}
+
+function stateOf({ state, resize }: Task): string {
+  const text = state.replace('TASK_', '').toLowerCase();
+  if (resize === undefined) return text;
+  return resize.refused === null ? `${text}, being resized to ${resize.cpus} cpus, ${resize.mem} MiB` : `${text}, to be replaced: not resized`;
 }
 
 export function taskHealth(task: Task): string {

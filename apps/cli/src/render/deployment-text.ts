@@ -21,6 +21,7 @@ const ACTIONS: Readonly<Record<Preview['apps'][number]['action'], string>> = {
   create: 'create',
   restart: 'roll out a new version',
   scale: 'scale',
+  resize: 'resized in place, without restarting anything',
   'update-in-place': 'update without restarting anything',
   delete: 'delete',
   nothing: 'nothing to do',
@@ -30,7 +31,8 @@ export function previewText(preview: Preview): string {
   const lines = preview.apps.map((app) => {
     const fields = app.changedFields.length === 0 || app.action === 'create' ? '' : `: ${app.changedFields.join(', ')}`;
     const restarts = app.tasksToRestart > 0 ? `; replaces ${app.tasksToRestart} task${app.tasksToRestart === 1 ? '' : 's'}` : '';
-    return `${app.appId}  ${ACTIONS[app.action]}${fields}${restarts}`;
+    const resizes = app.tasksToResize > 0 ? `; resizes ${app.tasksToResize} task${app.tasksToResize === 1 ? '' : 's'}` : '';
+    return `${app.appId}  ${ACTIONS[app.action]}${fields}${restarts}${resizes}`;
   });
   return [...lines, 'Nothing was changed (--dry-run).'].join('\n');
 }

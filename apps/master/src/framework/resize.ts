@@ -17,8 +17,10 @@ import { spend } from '../offers/offer-ledger.js';
 import { askedResources } from './validate-task.js';
 
 const TAKEN: HttpAnswer = { status: 202, text: '' };
-/** Nothing was done; later it may be. */
-const notNow = (text: string): HttpAnswer => ({ status: 409, text });
+/** Nothing was done, for want of payment. */
+const unpaid = (text: string): HttpAnswer => ({ status: 409, text });
+/** Nothing was done: the task's agent is not there to do it. */
+const notNow = (text: string): HttpAnswer => ({ status: 503, text });
 /** That agent will never do it. */
 const never = (text: string): HttpAnswer => ({ status: 422, text });
 
@@ -62,9 +64,9 @@ function judge(core: Core, framework: Framework, call: ResizeCall['resize'], pur
   if (agent.connection === null) return notNow(`Agent ${agent.agentId} is not connected`);
   if (!agent.abilities.includes(AGENT_RESIZES)) return never(`Agent ${agent.agentId} (${agent.hostname}) cannot change the size of a running task`);
   const growth = growthOf(task.resources, size);
-  if (purse.problem !== null) return notNow(purse.problem);
+  if (purse.problem !== null) return unpaid(purse.problem);
   if (!containsResources(purse.resources, growth))
-    return notNow(`Growth by ${describeResources(growth)} is more than the offers hold: ${describeResources(purse.resources)}`);
+    return unpaid(`Growth by ${describeResources(growth)} is more than the offers hold: ${describeResources(purse.resources)}`);
   changeResources(core, task, sumResources([task.resources, growth]));
   task.resize = { revision, size };
   count(core, 'tasks_resized');

@@ -4,8 +4,17 @@
  * Callers say which definition each app is to have (null: none). What follows is the same for a POST, a scale by kill, a
  * roll-back or a delete. Everything happens in one decision, against the newest state.
  */
-import { assignServicePorts, classifyChange, groupChangeSuccess, invalidObject, servicePortsOf, toAppSpec, type AppDefinition } from '@ekiden/marathon-api';
-import { EkidenError, type AppId, type DeploymentId, type Ids, type InstanceId, type Instant } from '@ekiden/model';
+import {
+  assignServicePorts,
+  classifyChange,
+  groupChangeSuccess,
+  invalidObject,
+  servicePortsOf,
+  toAppSpec,
+  type AppDefinition,
+  type ChangeClass,
+} from '@ekiden/marathon-api';
+import { EkidenError, isOutdated, liveTask, type AppId, type DeploymentId, type Ids, type InstanceId, type Instant } from '@ekiden/model';
 import { planDeployment, type ChangeKind } from '@ekiden/planner';
 import type { Draft } from '../ledger/draft.js';
 import type { PaasConfig } from '../paas-api.js';
@@ -42,6 +51,8 @@ export interface AppliedTarget {
   /** The version after the change: the current one when nothing has changed, null for a deleted app. */
   readonly version: AppVersionRow | null;
   readonly tasksToRestart: number;
+  /** Those that get another size where they run. */
+  readonly tasksToResize: number;
 }
 
 export interface Applied {
@@ -61,11 +72,13 @@ export function applyTargets(draft: Draft, targets: readonly Target[], options: 
   }
   const changes: DeploymentChange[] = [...taken];
   const applied = judged.map((one): AppliedTarget => {
-    if (one.kind === 'nothing') return { ...one, version: one.current, tasksToRestart: 0 };
+    if (one.kind === 'nothing') return { ...one, version: one.current, tasksToRestart: 0, tasksToResize: 0 };
     const row = writeTarget(draft, one, version);
     changes.push({ appId: one.appId, from: one.current?.version ?? null, to: row?.version ?? null, baseline: null });
-    const tasksToRestart = row === null ? 0 : draft.instances(one.appId).filter((i) => i.goal === 'running' && i.version < row.configVersion).length;
-    return { appId: one.appId, kind: one.kind, changedFields: one.changedFields, version: row, tasksToRestart };
+    const staying = row === null ? [] : draft.instances(one.appId).filter((i) => i.goal === 'running');
+    const tasksToRestart = staying.filter((i) => isOutdated(i, row?.configVersion ?? 0)).length;
+    const tasksToResize = staying.filter((i) => !isOutdated(i, row?.configVersion ?? 0) && i.version < (row?.sizeVersion ?? 0) && liveTask(i) !== null).length;
+    return { appId: one.appId, kind: one.kind, changedFields: one.changedFields, version: row, tasksToRestart, tasksToResize };
   });
   const steps = changes.length === 0 ? [] : orderOf(draft, changes);
   const { sentenced = [], rollbackOf = null } = options;
@@ -90,11 +103,17 @@ function judge(draft: Draft, target: Target, config: PaasConfig): Judged {
   const definition = withServicePorts(draft, appId, target.definition, former, config);
   if (former === null) return { appId, current, definition, kind: 'create', changedFields: Object.keys(definition).sort() };
   const change = classifyChange(former, definition);
-  const changedFields = [...change.restart, ...change.policy, ...(change.scale ? ['instances'] : [])];
+  const changedFields = [...change.restart, ...change.resize, ...change.policy, ...(change.scale ? ['instances'] : [])];
   const replaces = change.restart.length > 0 || target.restart === true;
   // Nothing is left to be replaced where no instance is wanted: a scale, as in Marathon the way out of everything.
-  const kind = replaces ? (definition.instances === 0 ? 'scale' : 'restart') : change.scale ? 'scale' : change.policy.length > 0 ? 'policy' : 'nothing';
+  const kind = replaces ? (definition.instances === 0 ? 'scale' : 'restart') : kindInPlace(change);
   return { appId, current, definition, kind, changedFields };
+}
+
+function kindInPlace({ resize, scale, policy }: ChangeClass): 'resize' | 'scale' | 'policy' | 'nothing' {
+  if (resize.length > 0) return 'resize';
+  if (scale) return 'scale';
+  return policy.length > 0 ? 'policy' : 'nothing';
 }
 
 function withServicePorts(draft: Draft, appId: AppId, definition: AppDefinition, former: AppDefinition | null, config: PaasConfig): AppDefinition {
@@ -126,17 +145,21 @@ function writeTarget(draft: Draft, one: Judged, version: Instant): AppVersionRow
   const { current } = one;
   const isNewConfig = current === null || one.kind === 'restart' || (one.kind === 'scale' && one.changedFields.some((field) => field !== 'instances'));
   const isRestart = one.kind === 'restart' && one.changedFields.length === 0;
+  const isScaled = one.kind !== 'policy' && (one.kind !== 'resize' || one.changedFields.includes('instances'));
+  const configVersion = isNewConfig ? configVersionOf(one, version) : current.configVersion;
+  const sizeVersion = one.kind === 'resize' ? version : configVersion === version ? undefined : current?.sizeVersion;
   const row: AppVersionRow = {
     appId: one.appId,
     version,
-    configVersion: isNewConfig ? configVersionOf(one, version) : current.configVersion,
-    scalingVersion: current !== null && (isRestart || one.kind === 'policy') ? current.scalingVersion : version,
+    configVersion,
+    ...(sizeVersion === undefined ? {} : { sizeVersion }),
+    scalingVersion: current !== null && (isRestart || !isScaled) ? current.scalingVersion : version,
     spec: toAppSpec(one.definition),
     definition: one.definition,
   };
   draft.putVersion(row);
   draft.putApp({ ...base, desiredVersion: version });
-  if (row.configVersion === version && !isRestart) adoptInstances(draft, row);
+  if ((row.configVersion === version && !isRestart) || one.kind === 'resize') adoptInstances(draft, row);
   return row;
 }
 
@@ -148,21 +171,24 @@ function configVersionOf(one: Judged, version: Instant): Instant {
 
 /**
  * Instances that already run what the new version asks for belong to it, and are not replaced: after a change back, half
- * way through a roll-out or by a roll-back, those of the former version are simply kept.
+ * way through a roll-out or by a roll-back, those of the former version are simply kept. Of one whose size is being changed
+ * nobody knows yet what it will have.
  */
 function adoptInstances(draft: Draft, row: AppVersionRow): void {
   const isSame = new Map<Instant, boolean>();
   for (const instance of draft.instances(row.appId)) {
-    if (instance.goal !== 'running') continue;
+    if (instance.goal !== 'running' || instance.resize !== undefined) continue;
     let same = isSame.get(instance.version);
     if (same === undefined) {
       const own = draft.version(row.appId, instance.version);
-      same = own !== null && classifyChange(asDefinition(own.definition), asDefinition(row.definition)).restart.length === 0;
+      same = own !== null && isSameToTasks(classifyChange(asDefinition(own.definition), asDefinition(row.definition)));
       isSame.set(instance.version, same);
     }
     if (same) draft.putInstance({ ...instance, version: row.version });
   }
 }
+
+const isSameToTasks = ({ restart, resize }: ChangeClass): boolean => restart.length === 0 && resize.length === 0;
 
 function orderOf(draft: Draft, changes: readonly DeploymentChange[]): DeploymentRow['steps'] {
   const kinds = changes.map((change) => ({ appId: change.appId, kind: kindOf(draft, change) }));
@@ -188,7 +214,8 @@ function kindOf(draft: Draft, change: DeploymentChange): ChangeKind {
   const to = draft.version(change.appId, change.to);
   if (from === null || to === null) return 'create';
   if (to.configVersion > from.configVersion && to.spec.instances > 0) return 'restart';
-  return to.spec.instances === from.spec.instances && to.configVersion === from.configVersion ? 'policy' : 'scale';
+  if (to.spec.instances !== from.spec.instances || to.configVersion !== from.configVersion) return 'scale';
+  return to.sizeVersion === from.sizeVersion ? 'policy' : 'resize';
 }
 
 const parentOf = (id: string): string => id.slice(0, Math.max(1, id.lastIndexOf('/'))) || '/';

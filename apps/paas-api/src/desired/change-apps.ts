@@ -39,8 +39,8 @@ export function previewApps(draft: Draft, changes: readonly AppChange[], context
 
 function preview(one: AppliedTarget, targets: readonly Target[]): ChangePreview['apps'][number] {
   const definition = one.version?.definition ?? targets.find((target) => target.appId === one.appId)?.definition ?? {};
-  const { appId, changedFields, tasksToRestart } = one;
-  return { appId, changedFields, tasksToRestart, definition, action: one.kind === 'policy' ? 'update-in-place' : one.kind };
+  const { appId, changedFields, tasksToRestart, tasksToResize } = one;
+  return { appId, changedFields, tasksToRestart, tasksToResize, definition, action: one.kind === 'policy' ? 'update-in-place' : one.kind };
 }
 
 interface ReadTargets {

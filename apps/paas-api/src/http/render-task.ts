@@ -28,6 +28,7 @@ export function renderTask(view: PaasView, instance: Instance, withServicePorts 
     ...(task.region === null ? {} : { region: task.region }),
     ...(task.zone === null ? {} : { zone: task.zone }),
     role: roleOf(version),
+    ...resizeOf(instance),
   };
 }
 
@@ -45,6 +46,13 @@ function stateOf(instance: Instance): string {
     case 'terminal':
       return 'TASK_STAGING';
   }
+}
+
+/** Ours: a change of its cpus and memory that is under way, or why it cannot be. */
+function resizeOf({ resize }: Instance): Json {
+  if (resize === undefined) return {};
+  const { size, refused } = resize;
+  return { resize: { cpus: size.cpusMilli / 1000, mem: size.memMib, refused } };
 }
 
 const renderAddress = (ipAddress: string): Json => ({ ipAddress, protocol: ipAddress.includes(':') ? 'IPv6' : 'IPv4' });

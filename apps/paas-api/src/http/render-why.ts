@@ -13,6 +13,7 @@ export function renderWhy(view: PaasView, id: AppId): Json {
     summary: summaryOf(view, id, item),
     waitingFor: plan?.waitingFor ?? [],
     queue: item === null ? null : renderItem(item),
+    resizing: view.resizing(id).map(({ since, ...task }) => ({ ...task, since: isoTime(since) })),
     lastTaskFailure: failure === null ? null : renderFailure(failure),
     deployments: view.deploymentsOf(id).map((row) => ({
       id: row.id,

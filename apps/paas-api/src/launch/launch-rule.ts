@@ -5,7 +5,7 @@
  * itself when it fails; what an app needs beyond that must not get lost in silence, so such an app is not launched there.
  */
 import type { Connection } from '@ekiden/framework-sdk';
-import { EKIDEN_TASK_DATA } from '@ekiden/mesos';
+import { EKIDEN_RESIZE, EKIDEN_TASK_DATA } from '@ekiden/mesos';
 import type { AppSpec } from '@ekiden/model';
 import type { ChangeResult } from '../paas-api.js';
 
@@ -15,6 +15,21 @@ export type LaunchRule = (spec: AppSpec) => string | null;
 /** Null: this master takes every task, or none is connected, and there is nothing to say. */
 export const launchRuleOf = (connection: Connection | null): LaunchRule | null =>
   connection === null || connection.capabilities.has(EKIDEN_TASK_DATA) ? null : whyNotPlain;
+
+/** What the present master cannot do, for plans. */
+export interface MasterRules {
+  readonly launch: LaunchRule | null;
+  /** Why no running task can get another size; null: it can, or nobody is connected, and there is nothing to say. */
+  readonly resizeRefusal: string | null;
+}
+
+export const NO_RULES: MasterRules = { launch: null, resizeRefusal: null };
+const CANNOT_RESIZE = 'this master cannot change the size of a running task (it does not say EKIDEN_RESIZE)';
+
+export const rulesOf = (connection: Connection | null): MasterRules => ({
+  launch: launchRuleOf(connection),
+  resizeRefusal: connection === null || connection.capabilities.has(EKIDEN_RESIZE) ? null : CANNOT_RESIZE,
+});
 
 /** What was accepted and will wait is told to who sent it (decision 16). */
 export function withLaunchWarnings(result: ChangeResult, rule: LaunchRule | null): ChangeResult {

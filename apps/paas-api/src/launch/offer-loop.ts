@@ -18,10 +18,11 @@ import type { OfferView } from '@ekiden/planner';
 import type { Draft } from '../ledger/draft.js';
 import { findInstance } from '../desired/kill-tasks.js';
 import type { Committed, Ledger } from '../ledger/ledger.js';
-import type { StateReader } from '../ledger/paas-state.js';
 import { stepAndRecord } from '../ledger/record-step.js';
 import type { PaasPorts } from '../paas-api.js';
+import { paidGrowths, type Growth } from './growths.js';
 import { launchRuleOf } from './launch-rule.js';
+import { isLaunching, isRefusal, isTakenAnswer, unsentLaunches } from './open-launches.js';
 import { readOffer } from './read-offer.js';
 import { decideRound, type AcceptOrder, type Round } from './record-launch.js';
 import { ReviveThrottle } from './revive-throttle.js';
@@ -67,6 +68,8 @@ export class OfferLoop {
   private heldSince: Instant = 0;
   private returnTimer: Timer | null = null;
   private readonly revive: ReviveThrottle;
+  /** Gets offers of one agent that hold what the growth needs, and spends them. */
+  grow: (growth: Growth, offers: readonly OfferView[]) => void = () => undefined;
 
   constructor(
     private readonly ports: PaasPorts,
@@ -139,6 +142,18 @@ export class OfferLoop {
       if (this.wants.has(id)) this.hasNews = true;
     }
     if (isReloaded) this.settleAll();
+    this.wanted(fresh);
+  }
+
+  /** A task wants to grow: told after a commit, before `committed`, and when its growth was not to be had. */
+  growthWanted(growth: Growth): void {
+    this.wants.grow(growth);
+    this.ports.clock.after(0, () => this.client().connection !== null && this.wanted(0));
+  }
+
+  /** `fresh`: how many want something that was not wanted before. */
+  private wanted(freshLaunches: number): void {
+    const fresh = freshLaunches + this.wants.takeFreshGrowths();
     if (fresh > 0 || this.wants.isEmpty) this.askSoon();
     if (this.wants.isEmpty) return this.armSuppress();
     this.suppressTimer?.cancel();
@@ -178,8 +193,9 @@ export class OfferLoop {
     const { connection } = this.client();
     if (this.isMatching || connection === null || this.held.size === 0) return;
     if (this.wants.isEmpty) return this.keep();
+    this.feedGrowths();
     const ids = this.hasNews ? this.held.keys() : this.unseen;
-    const offers = [...ids].flatMap((id) => this.held.get(id) ?? []);
+    const offers = this.wants.hasLaunches ? [...ids].flatMap((id) => this.held.get(id) ?? []) : [];
     if (offers.length === 0) return this.keep();
     this.isMatching = true;
     this.hasNews = false;
@@ -188,6 +204,14 @@ export class OfferLoop {
       this.isMatching = false;
       this.match();
     });
+  }
+
+  /** Before launches, which may go elsewhere. */
+  private feedGrowths(): void {
+    for (const { growth, offers } of paidGrowths(this.wants.growths.values(), this.held.values())) {
+      for (const { id } of offers) this.release(id);
+      this.grow(growth, offers);
+    }
   }
 
   /** Offers for which there is no use now. */
@@ -307,12 +331,7 @@ export class OfferLoop {
    */
   private settleAll(): void {
     for (const id of this.launches.keys()) if (!isLaunching(this.ledger.state, id)) this.launches.delete(id);
-    const streamId = this.client().connection?.streamId;
-    const unsent: TaskId[] = [];
-    for (const { condition } of this.ledger.state.allInstances()) {
-      if (condition.kind === 'provisioned' && condition.task.streamId === streamId && !this.launches.has(condition.task.taskId))
-        unsent.push(condition.task.taskId);
-    }
+    const unsent = unsentLaunches(this.ledger.state, this.client().connection?.streamId, this.launches);
     if (unsent.length > 0) void this.neverLaunched(unsent, 'its ACCEPT was never sent');
   }
 
@@ -378,13 +397,3 @@ export class OfferLoop {
     });
   }
 }
-
-/** Its launch is recorded, and whether it happened is not. */
-function isLaunching(state: StateReader, taskId: TaskId): boolean {
-  const condition = findInstance(state, taskId)?.condition;
-  return condition?.kind === 'provisioned' && condition.task.taskId === taskId;
-}
-
-const isTakenAnswer = (status: number): boolean => status >= 200 && status < 300;
-/** The master has judged the call and done nothing. Other failures may come from something in between. */
-const isRefusal = (status: number): boolean => (status >= 400 && status < 500) || status === 501 || status === 503;

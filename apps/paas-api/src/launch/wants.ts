@@ -3,11 +3,12 @@
  *
  * Derived from committed instances, app by app; the counters live in memory and begin anew with each attempt.
  */
-import { liveTask, type AgentId, type AppId, type AppSpec, type Instance, type InstanceId, type Instant } from '@ekiden/model';
+import { isOutdated, liveTask, type AgentId, type AppId, type AppSpec, type Instance, type InstanceId, type Instant } from '@ekiden/model';
 import type { Peer, Refusal, WantedInstance } from '@ekiden/planner';
 import type { StateReader } from '../ledger/paas-state.js';
 import type { QueueItem } from '../paas-api.js';
 import { targetOf } from '../reconcile/read-snapshot.js';
+import type { Growth } from './growths.js';
 import type { LaunchRule } from './launch-rule.js';
 
 /** Agents whose latest refusal is kept, for each app. */
@@ -45,11 +46,14 @@ export function peersOf(reader: StateReader, appId: AppId): readonly Peer[] {
   return reader.instances(appId).flatMap((instance) => {
     const task = liveTask(instance);
     const isAway = instance.condition.kind === 'unreachable' && instance.condition.inactive;
-    return task === null || isAway || instance.version < configVersion ? [] : [task];
+    return task === null || isAway || isOutdated(instance, configVersion) ? [] : [task];
   });
 }
 
 export class Wants {
+  /** Growing tasks that wait for an offer; `resize-loop.ts` puts them in and takes them out. */
+  readonly growths = new Map<InstanceId, Growth>();
+  private freshGrowths = 0;
   private readonly byApp = new Map<AppId, ReadonlySet<InstanceId>>();
   private readonly attempts = new Map<AppId, Attempt>();
 
@@ -81,8 +85,24 @@ export class Wants {
     this.byApp.clear();
   }
 
+  grow(growth: Growth): void {
+    this.growths.set(growth.instanceId, growth);
+    this.freshGrowths += 1;
+  }
+
+  /** Those that have come since the last look. */
+  takeFreshGrowths(): number {
+    const fresh = this.freshGrowths;
+    this.freshGrowths = 0;
+    return fresh;
+  }
+
+  get hasLaunches(): boolean {
+    return this.byApp.size > 0;
+  }
+
   get isEmpty(): boolean {
-    return this.byApp.size === 0;
+    return this.byApp.size === 0 && this.growths.size === 0;
   }
 
   /** Apps that wait, for whatever reason. */

@@ -110,7 +110,7 @@ function tellCondition(draft: Draft, before: Instance, step: InstanceStep): void
     return;
   }
   const condition = conditionName(after);
-  if (condition !== conditionName(before) || after.goal !== before.goal) {
+  if (condition !== conditionName(before) || after.goal !== before.goal || (task !== null && after.version !== before.version)) {
     addEvent(draft, instanceChanged(draft.now, changeOf(after, condition, liveTask(after))));
   }
 }

@@ -17,6 +17,7 @@ export function readStatus(wire: TaskStatus, now: Instant): ObservedStatus {
     readiness: data?.readiness ?? null,
     exitCode: data?.exit?.code ?? null,
     signal: data?.exit?.signal ?? null,
+    ...(data?.resize === undefined ? {} : { resize: data.resize }),
     ipAddresses: addresses.flatMap((address) => address.ip_address ?? []),
     at: now - sinceMs(wire),
   };

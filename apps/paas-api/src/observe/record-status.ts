@@ -88,7 +88,7 @@ export function decideStatus(draft: Draft, status: ObservedStatus, inputFor: (in
   const step = stepAndRecord(draft, instance, inputFor(instance));
   // It is ours: neither a stray to be killed nor an end to be acknowledged unrecorded.
   if (step === null) throw new Error(`no version of ${instance.appId} is stored`);
-  const isNews = step.ended !== null || (step.instance?.condition.kind ?? 'gone') !== instance.condition.kind;
+  const isNews = step.ended !== null || (step.instance?.condition.kind ?? 'gone') !== instance.condition.kind || step.instance?.resize !== instance.resize;
   if (step.changed && isNews && before !== null) addEvent(draft, statusEvent(draft, step.instance ?? instance, before, status.state, status.message));
   // A stop that is due is sent again by the kill loop; here it is about a task that its instance has left.
   if (step.stale && step.ask === 'kill') return 'kill';

@@ -21,6 +21,8 @@ function commitStep(draft: Draft, appId: AppId, step: Step, ids: Ids): void {
       return stop(draft, step, true);
     case 'restart-task':
       return stop(draft, step, false);
+    case 'resize':
+      return resize(draft, step);
   }
   return assertNever(step);
 }
@@ -49,4 +51,9 @@ function stop(draft: Draft, step: Extract<Step, { kind: 'decommission' | 'restar
   if (instance === null) return;
   const drainMs = policyOf(draft, instance)?.drainMs ?? 0;
   stepAndRecord(draft, instance, { kind: 'stop', reason: step.reason, drainMs, decommission });
+}
+
+function resize(draft: Draft, { instanceId, resize: wanted }: Extract<Step, { kind: 'resize' }>): void {
+  const instance = draft.instance(instanceId);
+  if (instance !== null) stepAndRecord(draft, instance, { kind: 'resize', resize: wanted });
 }

@@ -5,26 +5,34 @@ import { isoTime, type AppId, type AppSpec, type InstanceId, type Instant } from
 import type { AppView, InstanceView } from '@ekiden/planner';
 import type { StateReader } from '../ledger/paas-state.js';
 import { specOf } from '../ledger/record-step.js';
-import type { LaunchRule } from '../launch/launch-rule.js';
+import { NO_RULES, type MasterRules } from '../launch/launch-rule.js';
 import type { AppVersionRow, DeploymentRow } from '../store/paas-store.js';
 
 const NOBODY: ReadonlySet<InstanceId> = new Set();
 
-/** `deployment`: the running one whose current step is at this app, or null. `rule`: what the present master takes, if that is not all. */
-export function readAppView(reader: StateReader, appId: AppId, now: number, deployment: DeploymentRow | null, rule: LaunchRule | null = null): AppView {
+/** `deployment`: the running one whose current step is at this app, or null. `rules`: what the present master takes, if that is not all. */
+export function readAppView(reader: StateReader, appId: AppId, now: number, deployment: DeploymentRow | null, rules: MasterRules = NO_RULES): AppView {
   const target = targetOf(reader, appId);
   const baseline = deployment?.changes.find((change) => change.appId === appId)?.baseline ?? null;
   return {
     now,
     appId,
-    target: target === null ? null : { spec: target.spec, version: target.version, configVersion: target.configVersion },
+    target: target === null ? null : targetView(target),
     instances: instanceViews(reader, appId),
     unreadable: unreadableTarget(reader, appId),
     rollout: baseline,
-    launchRefusal: target === null ? null : (rule?.(target.spec) ?? null),
+    launchRefusal: target === null ? null : (rules.launch?.(target.spec) ?? null),
+    resizeRefusal: rules.resizeRefusal,
     sentenced: deployment !== null && deployment.sentenced.length > 0 ? new Set(deployment.sentenced) : NOBODY,
   };
 }
+
+const targetView = ({ spec, version, configVersion, sizeVersion }: AppVersionRow): AppView['target'] => ({
+  spec,
+  version,
+  configVersion,
+  ...(sizeVersion === undefined ? {} : { sizeVersion }),
+});
 
 /** The version that the reconciler drives this app towards; null: to nothing. */
 export function targetOf(reader: StateReader, appId: AppId): AppVersionRow | null {

@@ -11,7 +11,7 @@ import { nextWakeOf, planApp, withPastMoments, type AppPlan } from '@ekiden/plan
 import { appTerminated } from '@ekiden/marathon-api';
 import type { Draft } from '../ledger/draft.js';
 import type { Committed, Ledger } from '../ledger/ledger.js';
-import type { LaunchRule } from '../launch/launch-rule.js';
+import type { MasterRules } from '../launch/launch-rule.js';
 import { addEvent, stepAndRecord } from '../ledger/record-step.js';
 import type { StateReader } from '../ledger/paas-state.js';
 import type { PaasPorts } from '../paas-api.js';
@@ -38,7 +38,7 @@ export class ReconcileLoop {
   constructor(
     private readonly ports: PaasPorts,
     private readonly ledger: () => Ledger,
-    private readonly rule: () => LaunchRule | null,
+    private readonly rules: () => MasterRules,
   ) {
     this.deployments = new DeploymentLoop({ config: ports.config, ids: ports.ids }, ports.log);
   }
@@ -126,7 +126,7 @@ export class ReconcileLoop {
   private planOne(draft: Draft, id: AppId): void {
     this.passTime(draft, id);
     for (let attempt = 0; attempt < MAX_PLANS_IN_A_ROW; attempt += 1) {
-      const plan = planApp(readAppView(draft, id, draft.now, activeDeployment(draft, id), this.rule()));
+      const plan = planApp(readAppView(draft, id, draft.now, activeDeployment(draft, id), this.rules()));
       draft.plans.set(id, plan);
       if (plan.steps.length === 0) break;
       commitPlan(draft, id, plan, this.ports.ids);
