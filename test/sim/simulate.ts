@@ -21,6 +21,8 @@ const REPLACED_MS = 40_000;
 const SETTLE_MS = 30_000;
 /** The master waits 75 s for an agent that is away. */
 const AGENT_GIVEN_UP_MS = 90_000;
+/** A probe that began in the last moment of a task's trouble has failed by then, and its task has been killed for it. */
+const PROBED_MS = 10_000;
 const SUPERVISE_INTERVAL_MS = 500;
 const MEND_INTERVAL_MS = 2_000;
 const MAX_BREACHES_TOLD = 5;
@@ -79,8 +81,8 @@ export async function play(schedule: Schedule): Promise<RunResult> {
     const mending = new Chance(derive(seed, 'mending'));
     let isMended = false;
     every(world, MEND_INTERVAL_MS, () => (isMended = clients.mend(mending)));
-    // An agent that lost its disk is given up only now: what looks right may fall apart once more.
-    const quietUntil = traits.mayLoseMachines ? calmSince + AGENT_GIVEN_UP_MS : calmSince;
+    // An agent that lost its disk, or a task that hangs, is given up only now: what looks right may fall apart once more.
+    const quietUntil = Math.max(troubledUntil(world) + PROBED_MS, traits.mayLoseMachines ? calmSince + AGENT_GIVEN_UP_MS : calmSince);
     let rightSince: number | null = null;
     const becomesRight = (): boolean => {
       if (!isMended || !isRight(world)) rightSince = null;
@@ -140,6 +142,12 @@ function every(world: World, ms: number, work: () => void): void {
     work();
     every(world, ms, work);
   });
+}
+
+/** Until when tasks that run now hang, are slow or sick, but for those whose command is to be so for ever. */
+function troubledUntil(world: World): number {
+  const ends = world.processes().flatMap(({ hangsUntil, sickUntil, slowUntil }) => [hangsUntil, sickUntil, slowUntil]);
+  return ends.filter(Number.isFinite).reduce((last, end) => Math.max(last, end), 0);
 }
 
 /** Nothing is under way, as the API itself sees it. */
