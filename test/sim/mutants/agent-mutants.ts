@@ -129,7 +129,7 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
     temptation: 'a link that has not been closed is open',
     edits: [{ file: LINK, text: 'if (leftMs <= 0) this.broken(`no ping for ${limitMs} ms`, null);', instead: 'if (leftMs <= 0) return;' }],
     weather: 'lines',
-    hint: 29,
+    hint: 'scenarios:lost-and-late',
   },
   {
     name: 'orders-before-admission-dropped',
