@@ -115,6 +115,20 @@ it('checks health by a command inside of the image', async () => {
   expect(task.healthCheckResults).toMatchObject([{ alive: true }]);
 });
 
+it('takes options of docker run, and those that loosen rights only where the operator allows them', async () => {
+  const parameters = [
+    { key: 'hostname', value: 'web-1' },
+    { key: 'entrypoint', value: '/bin/sh' },
+    { key: 'workdir', value: '/tmp' },
+    { key: 'env', value: 'GREETING=parameter' },
+  ];
+  const args = ['-c', '{ hostname; pwd; echo $GREETING; } >index.html; exec httpd -f -p $HOST:$PORT0 -h /tmp'];
+  await ekiden.deploy({ id: '/img/options', ...SMALL, args, ...docker(image, { parameters }), ...CHECKED });
+  expect(await page((await ekiden.tasks('/img/options'))[0])).toBe('web-1\n/tmp\nparameter\n');
+  const loose = docker(image, { parameters: [{ key: 'cap-add', value: 'SYS_ADMIN' }] });
+  expect(await failureOf('/img/loose', loose)).toContain('--allow-capabilities SYS_ADMIN');
+});
+
 it('mounts what the operator allows', async () => {
   const volumes = [{ containerPath: '/tmp', hostPath: shared, mode: 'RO' }];
   await ekiden.deploy({

@@ -101,7 +101,7 @@ export function createAgent(ports: AgentPorts): Agent {
     exceeded: (task, message) => runner.overDisk(task, message, diskPolicy),
   });
 
-  const sampler = new TaskSampler({ clock, log, runtime: ports.runtime, store: ports.history, tasks: () => table.all() });
+  const sampler = new TaskSampler({ clock, log, runtime: ports.runtime, networks: ports.networks, store: ports.history, tasks: () => table.all() });
 
   const admit = async (registered: Registered): Promise<string | null> => {
     if (registered.masterEpoch < identity.masterEpoch)

@@ -10,6 +10,7 @@ export { rotateLogs, trimLogs, type RotationPolicy } from './log-rotation.js';
 export { readLog, MAX_LOG_READ_BYTES, type LogChunk } from './log-reading.js';
 export { LOG_NAMES, type LogName } from './log-ledger.js';
 export type { ContainerNetwork } from './oci/container-spec.js';
+export { DEFAULT_CAPABILITIES } from './oci/bundle.js';
 export type { ContainerMachine } from './oci/container-launcher.js';
 export { CONTAINER_SANDBOX, type ContainerSpec, type HostVolume, type ImageConfig, type UnpackedImage } from './oci/container-spec.js';
 export { containerLayer } from './oci/plan-container.js';

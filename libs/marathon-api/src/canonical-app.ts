@@ -4,7 +4,7 @@
  * A stored definition is opaque to the rest of Ekiden (`definition.ts`). Optional fields are absent when unset or empty,
  * exactly as `GET` shows them (Marathon: 7.1, column Output).
  */
-import type { HealthCheckProtocol, KillSelection, Protocol, TaskIsolation } from '@ekiden/model';
+import type { DockerParameter, HealthCheckProtocol, KillSelection, Protocol, TaskIsolation } from '@ekiden/model';
 
 export interface CanonicalPort {
   readonly port: number;
@@ -80,7 +80,12 @@ export type CanonicalVolume = { readonly containerPath: string; readonly hostPat
 export interface CanonicalContainer {
   readonly type: 'DOCKER' | 'MESOS';
   /** The last two with type DOCKER, always. */
-  readonly docker: { readonly image: string; readonly forcePullImage: boolean; readonly parameters?: readonly []; readonly privileged?: boolean };
+  readonly docker: {
+    readonly image: string;
+    readonly forcePullImage: boolean;
+    readonly parameters?: readonly DockerParameter[];
+    readonly privileged?: boolean;
+  };
   readonly volumes: readonly CanonicalVolume[];
   /** Unless the network is that of the machine. */
   readonly portMappings?: readonly CanonicalMapping[];

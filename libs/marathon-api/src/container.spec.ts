@@ -47,9 +47,39 @@ it('becomes what a task is made of, also after an update that does not name it',
   expect(toAppSpec(normalize({ cmd: 'sleep 1' }).definition).container).toBeNull();
 });
 
+it('keeps the options of docker run as they were given, and says which change nothing', () => {
+  const parameters = [
+    { key: 'ulimit', value: 'nofile=1024' },
+    { key: 'rm', value: 'true' },
+  ];
+  const { definition, warnings } = normalize(image({ parameters }));
+  expect(definition['container']).toMatchObject({ docker: { parameters } });
+  expect(toAppSpec(definition).container).toMatchObject({ parameters });
+  expect(warnings).toEqual([expect.stringContaining('"rm"')]);
+  expect(toAppSpec(normalize(image()).definition).container).not.toHaveProperty('parameters');
+});
+
 it.each([
   ['port mappings', image({}, { portMappings: [{ containerPort: 80 }] }), '/container/portMappings'],
-  ['parameters', image({ parameters: [{ key: 'a', value: 'b' }] }), '/container/docker/parameters'],
+  [
+    'an unknown parameter',
+    image({
+      parameters: [
+        { key: 'dns', value: '10.0.0.1' },
+        { key: 'device', value: '/dev/fuse' },
+      ],
+    }),
+    '/container/docker/parameters(1)',
+  ],
+  ['a parameter that is wrong', image({ parameters: [{ key: 'ulimit', value: 'x' }] }), '/container/docker/parameters(0)'],
+  [
+    'parameters of type MESOS',
+    { container: { type: 'MESOS', docker: { image: 'x', parameters: [{ key: 'env', value: 'A=b' }] } } },
+    '/container/docker/parameters',
+  ],
+  ['an entrypoint with a cmd', { ...image({ parameters: [{ key: 'entrypoint', value: '/x' }] }), cmd: 'sleep 1' }, '/container/docker/parameters'],
+  ['two users', { ...image({ parameters: [{ key: 'user', value: 'a' }] }), user: 'b' }, '/container/docker/parameters'],
+  ['a setting of the machine’s network', image({ parameters: [{ key: 'sysctl', value: 'net.core.somaxconn=9' }] }), '/container/docker/parameters'],
   ['secrets for the registry', image({ pullConfig: { secret: 'x' } }), '/container/docker/pullConfig'],
   ['persistent volumes', image({}, { volumes: [{ containerPath: 'data', mode: 'RW', persistent: { size: 1 } }] }), '/container/volumes(0)'],
   ['a volume without a host path', image({}, { volumes: [{ containerPath: '/data', mode: 'RW' }] }), '/container/volumes(0)/hostPath'],

@@ -4,7 +4,7 @@
  * Built are images of both types, with volumes of the machine; their networks are networks.ts. A container of type MESOS without an image
  * changes nothing for a command, and is left out with a warning.
  */
-import type { Violation } from '@ekiden/model';
+import { readDockerParameters, type Violation } from '@ekiden/model';
 import type { AppInput } from './app.schema.js';
 import type { CanonicalContainer, CanonicalNetwork, CanonicalVolume } from './canonical-app.js';
 import { canonicalMappings, isOwn } from './networks.js';
@@ -23,7 +23,7 @@ export function refuseContainer(app: AppInput, warnings: string[]): Violation[] 
   const { docker = {} } = container;
   const isDocker = typeOf(container) === 'DOCKER';
   check(container.linuxInfo !== undefined, '/container/linuxInfo', 'linuxInfo is not supported yet: leave it out');
-  check((docker.parameters ?? []).length > 0, '/container/docker/parameters', 'parameters are not supported yet: leave them out');
+  refused.push(...refuseParameters(app, warnings));
   check(docker.credential !== undefined, '/container/docker/credential', 'must be empty');
   const login = 'fetch a Docker config.json into the sandbox, or let the operator give the agents one (--image-auth-file)';
   check(docker.pullConfig !== undefined, '/container/docker/pullConfig', `pullConfig needs secrets, which are not supported yet: ${login}`);
@@ -34,6 +34,22 @@ export function refuseContainer(app: AppInput, warnings: string[]): Violation[] 
   return refused;
 }
 
+/** Options of `docker run`: each is one that works here, in this app. */
+function refuseParameters(app: AppInput, warnings: string[]): Violation[] {
+  const parameters = app.container?.docker?.parameters ?? [];
+  if (app.container === undefined || parameters.length === 0) return [];
+  if (typeOf(app.container) === 'MESOS') return [{ path: '/container/docker/parameters', errors: ['must be empty with type MESOS'] }];
+  const { options, refusals, ignored } = readDockerParameters(parameters);
+  for (const key of new Set(ignored)) warnings.push(`the parameter "${key}" of container.docker.parameters changes nothing here`);
+  const found: Violation[] = refusals.map(({ index, why }) => ({ path: `/container/docker/parameters(${index})`, errors: [why] }));
+  const refuse = (text: string): void => void found.push({ path: '/container/docker/parameters', errors: [text] });
+  if (options.entrypoint !== null && app.cmd !== undefined) refuse('entrypoint and cmd contradict each other: a cmd is run by /bin/sh of the image; use args');
+  if (options.user !== null && app.user !== undefined) refuse('the parameter user and the user of the app contradict each other: give one of them');
+  if (!isOwn(app.networks ?? []) && Object.keys(options.sysctls).some((name) => name.startsWith('net.')))
+    refuse('sysctl net.* needs a network of the container: add networks [{"mode":"container/bridge"}]');
+  return found;
+}
+
 /** Undefined: nothing is stored of it. */
 export function canonicalContainer(container: AppInput['container'], networks: readonly CanonicalNetwork[]): CanonicalContainer | undefined {
   const image = container?.docker?.image;
@@ -42,7 +58,12 @@ export function canonicalContainer(container: AppInput['container'], networks: r
   const volumes = (container.volumes ?? []).map(canonicalVolume);
   const mapped = isOwn(networks) ? { portMappings: canonicalMappings(container.portMappings, networks) } : {};
   if (typeOf(container) === 'MESOS') return { type: 'MESOS', docker, volumes, ...mapped };
-  return { type: 'DOCKER', docker: { ...docker, parameters: [], privileged: container.docker?.privileged ?? false }, volumes, ...mapped };
+  return {
+    type: 'DOCKER',
+    docker: { ...docker, parameters: container.docker?.parameters ?? [], privileged: container.docker?.privileged ?? false },
+    volumes,
+    ...mapped,
+  };
 }
 
 /** Of a container that is built. */

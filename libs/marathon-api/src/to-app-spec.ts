@@ -81,9 +81,9 @@ export function toAppSpec(definition: AppDefinition): AppSpec {
 
 function containerOf(container: CanonicalContainer | undefined): AppContainer | null {
   if (container === undefined) return null;
-  const { image, forcePullImage, privileged = false } = container.docker;
+  const { image, forcePullImage, privileged = false, parameters = [] } = container.docker;
   const volumes = container.volumes.map(({ mode, ...paths }) => ({ ...paths, isReadOnly: mode === 'RO' }));
-  return { kind: container.type, image, forcePullImage, isPrivileged: privileged, volumes };
+  return { kind: container.type, image, forcePullImage, isPrivileged: privileged, volumes, ...(parameters.length === 0 ? {} : { parameters }) };
 }
 
 const networkOf = ({ name, labels = {} }: CanonicalNetwork): OwnNetwork['networks'][number] => ({ name: name ?? null, labels });

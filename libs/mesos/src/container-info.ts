@@ -10,6 +10,7 @@ export interface ContainerInfo {
     privileged?: boolean;
     force_pull_image?: boolean;
     port_mappings?: PortMapping[];
+    parameters?: { key: string; value: string }[];
   };
   network_infos?: NetworkInfo[];
   mesos?: {

@@ -4,6 +4,7 @@
  * `libs/marathon-api` makes it from the wire form once, at the border. The wire form is kept beside it (it is what
  * `GET` answers); nothing in the planner knows it. Every field is set; absence is `null` or an empty list.
  */
+import type { DockerParameter } from './docker-parameters.js';
 import type { AppId, Role } from './ids.js';
 
 export type Command = { readonly kind: 'shell'; readonly line: string } | { readonly kind: 'argv'; readonly argv: readonly string[] };
@@ -101,6 +102,8 @@ export interface AppContainer {
   readonly image: string;
   readonly forcePullImage: boolean;
   readonly isPrivileged: boolean;
+  /** Options of `docker run`, of kind DOCKER; absent: none. */
+  readonly parameters?: readonly DockerParameter[];
   readonly volumes: readonly { readonly containerPath: string; readonly hostPath: string; readonly isReadOnly: boolean }[];
 }
 

@@ -2,6 +2,7 @@
 export * from './abilities.js';
 export * from './app-ports.js';
 export * from './app-spec.js';
+export * from './docker-parameters.js';
 export * from './errors.js';
 export * from './ids.js';
 export * from './instance.js';

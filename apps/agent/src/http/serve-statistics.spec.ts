@@ -29,6 +29,14 @@ const USED: TaskStatistics = {
 };
 const BARE: TaskStatistics = { ...USED, throttling: null, io: null, memory: { ...USED.memory, peakBytes: null, limitBytes: null } };
 
+const TRAFFIC = { receivedBytes: 11, receivedPackets: 2, sentBytes: 33, sentPackets: 4 };
+const NO_NETWORKS = {
+  attach: () => Promise.reject(new Error('none')),
+  detach: () => Promise.resolve(),
+  find: () => null,
+  sweep: () => Promise.resolve(0),
+};
+
 const closers: (() => void)[] = [];
 afterEach(() => {
   for (const close of closers.splice(0)) close();
@@ -46,6 +54,7 @@ async function served(tasks: Readonly<Record<string, TaskStatistics>>, trouble: 
       },
     },
     history: { load: () => Promise.resolve(null), save: () => Promise.resolve() },
+    networks: { ...NO_NETWORKS, traffic: (ids) => new Map(ids.flatMap((id) => (id === WEB ? [[id, TRAFFIC] as const] : []))) },
   });
   const scalar = (name: string, value: number) => ({ name, type: 'SCALAR' as const, scalar: { value } });
   for (const id of Object.keys(tasks)) await bench.launch(id, { resources: [scalar('cpus', 0.5), scalar('mem', 64)] });
@@ -101,6 +110,10 @@ describe('what tasks use, over HTTP', () => {
         mem_swap_bytes: 0,
         mem_limit_bytes: 32 * MIB,
         mem_soft_limit_bytes: 64 * MIB,
+        net_rx_packets: 2,
+        net_rx_bytes: 11,
+        net_tx_packets: 4,
+        net_tx_bytes: 33,
         blkio_statistics: {
           throttling: [
             {
@@ -114,7 +127,7 @@ describe('what tasks use, over HTTP', () => {
         },
       },
     });
-    expect(Object.keys(body[1].statistics)).not.toEqual(expect.arrayContaining(['cpus_nr_periods', 'blkio_statistics']));
+    expect(Object.keys(body[1].statistics)).not.toEqual(expect.arrayContaining(['cpus_nr_periods', 'blkio_statistics', 'net_rx_bytes']));
     expect(body[1].statistics.mem_limit_bytes).toBe(64 * MIB);
     expect((await get('/slave(1)/monitor/statistics.json')).body).toEqual(body);
     const containers = await get('/containers?container_id=plain');
@@ -128,7 +141,14 @@ describe('what tasks use, over HTTP', () => {
     expect(body).toMatchObject({
       agentId: 'agent-1',
       leftOut: 0,
-      tasks: [{ taskId: WEB, cpu: { totalSecs: 2.5, requestedCpus: 0.5, limitCpus: 0.5 }, memory: { peakBytes: 20 * MIB, requestedBytes: 64 * MIB } }],
+      tasks: [
+        {
+          taskId: WEB,
+          cpu: { totalSecs: 2.5, requestedCpus: 0.5, limitCpus: 0.5 },
+          memory: { peakBytes: 20 * MIB, requestedBytes: 64 * MIB },
+          network: TRAFFIC,
+        },
+      ],
     });
     expect(body.tasks).toHaveLength(1);
     expect((await get('/ekiden/v1/statistics')).body.tasks).toHaveLength(2);
@@ -158,6 +178,8 @@ describe('what tasks use, over HTTP', () => {
     expect(text).toContain(`ekiden_agent_task_cpu_seconds_total{app="/shop/web",task="${WEB}"} 2.5`);
     expect(text).toContain('# TYPE ekiden_agent_task_cpu_seconds_total counter');
     expect(text).toContain(`ekiden_agent_task_memory_peak_bytes{app="/shop/web",task="${WEB}"} ${20 * MIB}`);
+    expect(text).toContain(`ekiden_agent_task_network_sent_bytes_total{app="/shop/web",task="${WEB}"} 33`);
+    expect(text).not.toMatch(/task_network_sent_bytes_total\{app="plain"/);
     expect(text).toMatch(/ekiden_agent_task_threads\{app="plain",task="plain"\} 5/);
     expect(text).not.toMatch(/task_memory_peak_bytes\{app="plain"/);
     const open = await (await ask('/metrics/prometheus', null)).text();

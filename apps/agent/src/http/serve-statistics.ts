@@ -6,7 +6,7 @@
  *   GET /ekiden/v1/statistics?idPrefix=      the tasks whose ids begin so; none given: all
  *   GET /ekiden/v1/tasks/{taskId}/statistics one task, now and over the last day; of one that has ended, the history alone
  *
- * Only what is measured is there. No network: tasks share the machine's. Absent on purpose: commands and environments, which hold secrets.
+ * Only what is measured is there: of the network what goes through a task's own, none of what it shares with the machine. Absent on purpose: commands and environments, which hold secrets.
  */
 import { isoTime, taskId, type AgentId, type Instant } from '@ekiden/model';
 import type { TaskSampler, TaskUse } from '../statistics/task-sampler.js';
@@ -67,7 +67,7 @@ function monitored(at: Instant, use: TaskUse, source: StatisticsSource): Json {
 }
 
 /** Mesos: ResourceStatistics. What is soft is what was asked for; without a limit Mesos' own limit is that as well. */
-function resourceStatistics(at: Instant, { task, statistics }: TaskUse, source: StatisticsSource): Json {
+function resourceStatistics(at: Instant, { task, statistics, traffic }: TaskUse, source: StatisticsSource): Json {
   const { cpu, throttling, memory, io } = statistics;
   const { cpusMilli, memMib } = task.plan.limits;
   return {
@@ -89,6 +89,14 @@ function resourceStatistics(at: Instant, { task, statistics }: TaskUse, source: 
     mem_swap_bytes: memory.swapBytes,
     mem_limit_bytes: memory.limitBytes ?? memMib * MIB,
     mem_soft_limit_bytes: memMib * MIB,
+    ...(traffic === null
+      ? {}
+      : {
+          net_rx_packets: traffic.receivedPackets,
+          net_rx_bytes: traffic.receivedBytes,
+          net_tx_packets: traffic.sentPackets,
+          net_tx_bytes: traffic.sentBytes,
+        }),
     ...(io === null ? {} : { blkio_statistics: { throttling: [{ io_service_bytes: blkioBytes(io.readBytes, io.writtenBytes) }] } }),
   };
 }
@@ -136,7 +144,7 @@ function oneTask(encoded: string, source: StatisticsSource): Answer {
 }
 
 /** `recent` is the average since the reading before, which is `recent.secs` long. */
-function renderUse({ task, statistics, recent }: TaskUse, source: StatisticsSource): Json {
+function renderUse({ task, statistics, traffic, recent }: TaskUse, source: StatisticsSource): Json {
   const { record, plan } = task;
   const { cpu, throttling, memory, io, processes, threads } = statistics;
   return {
@@ -148,6 +156,7 @@ function renderUse({ task, statistics, recent }: TaskUse, source: StatisticsSour
     throttling,
     memory: { ...memory, requestedBytes: plan.limits.memMib * MIB },
     io,
+    network: traffic,
     processes,
     threads,
     recent:

@@ -8,7 +8,7 @@ import { parseTaskId } from '@ekiden/model';
 import type { Metrics } from '@ekiden/service';
 import type { Look, TaskUse } from '../statistics/task-sampler.js';
 
-/** Some 14 series each. */
+/** Some 14 series each, 18 with a network of its own. */
 export const MAX_TASKS_SHOWN = 1_000;
 
 type Value = (use: TaskUse) => number | null | undefined;
@@ -22,6 +22,10 @@ const COUNTERS: readonly (readonly [name: string, help: string, value: Value])[]
   ['task_cpu_throttled_seconds_total', 'How long it was held back.', ({ statistics }) => statistics.throttling?.throttledSecs],
   ['task_io_read_bytes_total', 'Read from block devices.', ({ statistics }) => statistics.io?.readBytes],
   ['task_io_written_bytes_total', 'Written to block devices.', ({ statistics }) => statistics.io?.writtenBytes],
+  ['task_network_received_bytes_total', 'Received by a task that has a network of its own.', ({ traffic }) => traffic?.receivedBytes],
+  ['task_network_sent_bytes_total', 'Sent by it.', ({ traffic }) => traffic?.sentBytes],
+  ['task_network_received_packets_total', 'Packets that it received.', ({ traffic }) => traffic?.receivedPackets],
+  ['task_network_sent_packets_total', 'Packets that it sent.', ({ traffic }) => traffic?.sentPackets],
 ];
 
 const GAUGES: readonly (readonly [name: string, help: string, value: Value])[] = [

@@ -6,9 +6,9 @@
  * every ten minutes and at an orderly stop, so that a crash loses minutes of it. It is advice, nothing depends on it: what cannot be
  * read is begun anew.
  */
-import type { TaskStatistics } from '@ekiden/isolation';
+import type { InterfaceCounters, TaskStatistics } from '@ekiden/isolation';
 import type { Clock, Instant, Log, TaskId, Timer } from '@ekiden/model';
-import type { AgentPorts, HistoryStore } from '../agent-ports.js';
+import type { AgentPorts, HistoryStore, NetworkPort } from '../agent-ports.js';
 import type { LiveTask } from '../tasks/live-task.js';
 import { readStored, type StoredTask, writeStored } from './stored-history.js';
 import { DAY_MS, measuredBetween, MINUTE_MS, nothingUsed, readingOf, TaskHistory, type Reading, type Series } from './task-history.js';
@@ -35,6 +35,8 @@ export interface RecentUse {
 export interface TaskUse {
   readonly task: LiveTask;
   readonly statistics: TaskStatistics;
+  /** Of its own network, as it sees it; null: it has the machine's, or one that nobody counts. */
+  readonly traffic: InterfaceCounters | null;
   /** Null when nothing is known of the time before. */
   readonly recent: RecentUse | null;
 }
@@ -48,6 +50,8 @@ export interface SamplerPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly runtime: Pick<AgentPorts['runtime'], 'stats'>;
+  /** Absent: no task has a network of its own. */
+  readonly networks?: Pick<NetworkPort, 'traffic'> | undefined;
   /** Absent: no history is kept. */
   readonly store: HistoryStore | undefined;
   tasks(): readonly LiveTask[];
@@ -117,10 +121,12 @@ export class TaskSampler {
   private lookAgain(now: Instant): Look {
     const running = new Map(this.ports.tasks().flatMap((task) => (task.record.stage === 'running' ? [[task.taskId, task] as const] : [])));
     const found = running.size === 0 ? new Map<TaskId, TaskStatistics>() : this.ports.runtime.stats([...running.keys()]);
+    const traffic = running.size === 0 ? undefined : this.ports.networks?.traffic([...running.keys()]);
     const tasks = new Map<TaskId, TaskUse>();
     for (const [taskId, task] of running) {
       const statistics = found.get(taskId);
-      if (statistics !== undefined) tasks.set(taskId, { task, statistics, recent: this.recentUse(task, now, statistics) });
+      if (statistics !== undefined)
+        tasks.set(taskId, { task, statistics, traffic: traffic?.get(taskId) ?? null, recent: this.recentUse(task, now, statistics) });
     }
     this.latest = { at: now, tasks };
     this.holdsMs = Math.max(LOOK_MS, REST_FACTOR * (this.ports.clock.now() - now));

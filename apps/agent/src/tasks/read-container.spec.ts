@@ -41,6 +41,11 @@ it('reads networks of its own, as Marathon writes them for each kind', () => {
   });
 });
 
+it('reads the options of docker run', () => {
+  expect(planOf(docker({ parameters: [{ key: 'hostname', value: 'web' }] }))).toMatchObject({ options: { hostname: 'web', capAdd: [] } });
+  expect(planOf(mesos())).toMatchObject({ options: { hostname: null } });
+});
+
 it.each([undefined, null, { type: 'MESOS' }, { type: 'MESOS', mesos: {} }])('takes %j for a plain command', (container) => {
   expect(readContainer(container, undefined, OPEN)).toEqual({ kind: 'none' });
 });
@@ -75,7 +80,17 @@ it.each([
   ['a network twice', mesos({}, [{ name: 'blue' }, { name: 'blue' }]), 'twice'],
   ['a network for a command', { type: 'MESOS', network_infos: [{ name: 'blue' }] }, 'image'],
   ['port mappings', docker({ port_mappings: [{ host_port: 1 }] }), 'port_mappings'],
-  ['parameters', docker({ parameters: [{ key: 'volume', value: '/:/host' }] }), 'parameters'],
+  [
+    'parameters that are not given',
+    docker({
+      parameters: [
+        { key: 'volume', value: '/:/host' },
+        { key: 'net', value: 'host' },
+      ],
+    }),
+    'container.volumes',
+  ],
+  ['a setting of the machine’s network', docker({ parameters: [{ key: 'sysctl', value: 'net.core.somaxconn=9' }] }), 'BRIDGE'],
   ['networks of the host', docker({}, { network_infos: [{ name: 'blue' }] }), 'USER'],
   ['credentials in the task', mesos({ docker: { name: 'x', config: {} } }), '--image-auth-file'],
   ['/etc', volume('/etc'), '--allow-volumes'],

@@ -6,6 +6,7 @@
  */
 import type { ContainerCommand, ContainerKind, HostVolume } from '@ekiden/isolation';
 import type { CommandInfo } from '@ekiden/mesos';
+import { NO_DOCKER_OPTIONS, readDockerParameters, type DockerOptions, type DockerParameter } from '@ekiden/model';
 import { readNetworks, type WantedNetwork } from './read-networks.js';
 import { fieldsOf, isFields, isSet, listOf, Refusal, textOf, type Fields } from './read-fields.js';
 
@@ -28,6 +29,7 @@ export interface ContainerPlan {
   readonly isPrivileged: boolean;
   /** Of its own, in the order of its interfaces; none: the machine's. */
   readonly networks: readonly WantedNetwork[];
+  readonly options: DockerOptions;
 }
 
 export type ReadContainer =
@@ -66,17 +68,20 @@ function planContainer(container: Fields, command: CommandInfo | undefined, poli
   if (policy.imagesRefused !== null) throw new Refusal(policy.imagesRefused);
   const networks = readNetworks(kind, container);
   if (networks.length > 0 && policy.networksRefused != null) throw new Refusal(policy.networksRefused);
+  if (networks.length === 0 && Object.keys(image.options.sysctls).some((name) => name.startsWith('net.')))
+    throw new Refusal('the parameter sysctl net.* needs a network of its own: use `container.docker.network` BRIDGE');
   return { kind, ...image, volumes, networks, command: containerCommand(command) };
 }
 
-type Image = Pick<ContainerPlan, 'image' | 'forcePull' | 'isPrivileged'>;
+type Image = Pick<ContainerPlan, 'image' | 'forcePull' | 'isPrivileged' | 'options'>;
 
 function dockerImage(raw: unknown, policy: ContainerPolicy): Image {
   const docker = fieldsOf(raw, 'container.docker');
-  if (isSet(docker['parameters'])) throw new Refusal('`container.docker.parameters` are not supported yet: leave them out');
+  const { options, refusals } = readDockerParameters(listOf(docker['parameters']).map(readParameter));
+  if (refusals[0] !== undefined) throw new Refusal(refusals.map(({ why }) => why).join('; '));
   const isPrivileged = docker['privileged'] === true;
   if (isPrivileged && !policy.allowsPrivileged) throw new Refusal('privileged containers are not allowed on this agent: start it with --allow-privileged');
-  return { image: textOf(docker['image'], 'container.docker.image'), forcePull: docker['force_pull_image'] === true, isPrivileged };
+  return { image: textOf(docker['image'], 'container.docker.image'), forcePull: docker['force_pull_image'] === true, isPrivileged, options };
 }
 
 function mesosImage(raw: unknown): Image | null {
@@ -87,7 +92,17 @@ function mesosImage(raw: unknown): Image | null {
   if (isSet(docker['config']) || isSet(docker['credential'])) {
     throw new Refusal('credentials in the task are not supported yet: fetch a Docker config.json, or let the operator give --image-auth-file');
   }
-  return { image: textOf(docker['name'], 'container.mesos.image.docker.name'), forcePull: image['cached'] === false, isPrivileged: false };
+  return {
+    image: textOf(docker['name'], 'container.mesos.image.docker.name'),
+    forcePull: image['cached'] === false,
+    isPrivileged: false,
+    options: NO_DOCKER_OPTIONS,
+  };
+}
+
+function readParameter(parameter: unknown): DockerParameter {
+  const { key, value } = fieldsOf(parameter, 'container.docker.parameters');
+  return { key: textOf(key, 'container.docker.parameters.key'), value: typeof value === 'string' ? value : '' };
 }
 
 function readVolume(volume: Fields, policy: ContainerPolicy): HostVolume {

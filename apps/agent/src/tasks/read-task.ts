@@ -5,7 +5,7 @@
  * `FrameworkInfo.user` is no permission and is not looked at. What cannot be acted on yet is refused, never ignored.
  */
 import { killGraceMs, type CommandInfo, type EkidenTaskData, type TaskHealthCheck, type TaskInfo, type WireHealthCheck } from '@ekiden/mesos';
-import type { LaunchLimits, LaunchSpec, Limit } from '@ekiden/isolation';
+import { DEFAULT_CAPABILITIES, type LaunchLimits, type LaunchSpec, type Limit } from '@ekiden/isolation';
 import type { Artifact, Command, HealthCheck, TaskIsolation } from '@ekiden/model';
 import { readContainer, type ContainerPlan, type ContainerPolicy } from './read-container.js';
 import { readTaskData } from './task-data.js';
@@ -65,7 +65,10 @@ export function readTask(task: TaskInfo, users: TaskPolicy): ReadTask {
   const data = readTaskData(task.data);
   if (data.kind === 'wrong') return refused(`the task's Ekiden data are wrong: ${data.why}`);
   const asked: TaskIsolation = data.kind === 'ours' ? (data.data.isolation ?? {}) : {};
-  const forbidden = (asked.capabilities ?? []).filter((name) => !users.allowedCapabilities?.some((allowed) => allowed === name || allowed === '*'));
+  const added = (container?.options.capAdd ?? []).filter((name) => !DEFAULT_CAPABILITIES.includes(name));
+  const forbidden = [...(asked.capabilities ?? []), ...added].filter(
+    (name) => !users.allowedCapabilities?.some((allowed) => allowed === name || allowed === '*'),
+  );
   if (forbidden.length > 0)
     return refused(`capability ${forbidden.join(', ')} is not allowed on this agent: start it with --allow-capabilities ${forbidden.join(',')}`);
   // Mesos asks in the network of the task.

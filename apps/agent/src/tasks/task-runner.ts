@@ -259,9 +259,13 @@ export class TaskRunner {
       ...launch,
       command: { kind: 'argv', argv },
       // The agent's own PATH means nothing in an image.
-      env: containerEnv(spec.image.config, taskEnv({ ...place, sandbox: CONTAINER_SANDBOX }, addressEnv(task.network), env)),
+      env: containerEnv(spec.image.config, taskEnv({ ...place, sandbox: CONTAINER_SANDBOX }, { ...spec.options?.env, ...addressEnv(task.network) }, env)),
       container: spec,
-      ...(container?.isPrivileged === true ? { security: { ...isolation.security, isPrivileged: true } } : {}),
+      security: {
+        ...isolation.security,
+        ...(container?.isPrivileged === true ? { isPrivileged: true } : {}),
+        ...(spec.options?.noNewPrivs === true ? { noNewPrivs: true } : {}),
+      },
     };
   }
 

@@ -91,7 +91,7 @@ function commandWords({ command, container }: AppSpec): Pick<CommandInfo, 'shell
 }
 
 function containerOf(container: AppContainer, ownNetwork: OwnNetwork | undefined, ports: readonly TaskPort[]): ContainerInfo {
-  const { kind, image, forcePullImage, isPrivileged, volumes: wanted } = container;
+  const { kind, image, forcePullImage, isPrivileged, volumes: wanted, parameters = [] } = container;
   const volumes = wanted.map(({ containerPath, hostPath, isReadOnly }) => ({
     mode: isReadOnly ? ('RO' as const) : ('RW' as const),
     container_path: containerPath,
@@ -103,7 +103,13 @@ function containerOf(container: AppContainer, ownNetwork: OwnNetwork | undefined
   }
   return {
     type: kind,
-    docker: { image, ...dockerNetwork(ownNetwork, ports), privileged: isPrivileged, force_pull_image: forcePullImage },
+    docker: {
+      image,
+      ...dockerNetwork(ownNetwork, ports),
+      privileged: isPrivileged,
+      force_pull_image: forcePullImage,
+      ...(parameters.length === 0 ? {} : { parameters: [...parameters] }),
+    },
     ...userNetwork(ownNetwork),
     volumes,
   };

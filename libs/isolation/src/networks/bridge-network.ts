@@ -4,7 +4,7 @@
  * `bridge` makes the cable and the address (leases are files of `host-local`), masquerades what leaves the machine and gives a default
  * route. `portmap` leads ports of the machine to the container, from other machines, from this one, and from the container itself.
  * Beside Docker a machine forwards nothing by itself: three rules for the whole bridge let through what goes out, what belongs to it, and
- * what was sent to a mapped port.
+ * what was sent to a mapped port. A fourth keeps containers from what listens on the machine's loopback.
  */
 import type { NetworkList } from './cni-config.js';
 import { gatewayOf, subnetText, type Subnet } from './subnets.js';
@@ -44,11 +44,13 @@ export function bridgeNetwork({ bridge, subnet, mtu, nameservers, leaseDir }: Br
   };
 }
 
-/** Of the chain FORWARD, as iptables takes them after `-A FORWARD`. */
-export const forwardRules = (bridge: string): readonly (readonly string[])[] => [
-  ['-i', bridge, '-j', 'ACCEPT'],
-  ['-o', bridge, '-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED', '-j', 'ACCEPT'],
-  ['-o', bridge, '-m', 'conntrack', '--ctstate', 'DNAT', '-j', 'ACCEPT'],
+/** Of the table filter, as iptables takes them after `-I`. */
+export const bridgeRules = (bridge: string): readonly (readonly string[])[] => [
+  ['FORWARD', '-i', bridge, '-j', 'ACCEPT'],
+  ['FORWARD', '-o', bridge, '-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED', '-j', 'ACCEPT'],
+  ['FORWARD', '-o', bridge, '-m', 'conntrack', '--ctstate', 'DNAT', '-j', 'ACCEPT'],
+  // portmap opens the bridge to 127.0.0.0/8, so that mapped ports are reached there: no container may begin to speak to it.
+  ['INPUT', '-i', bridge, '-d', '127.0.0.0/8', '-m', 'conntrack', '!', '--ctstate', 'RELATED,ESTABLISHED', '-j', 'DROP'],
 ];
 
 /** 32 bits of a text, evenly spread: where an agent begins to look for a free network. */

@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { reasonOf } from '../reason-of.js';
-import { forwardRules } from './bridge-network.js';
+import { bridgeRules } from './bridge-network.js';
 import { gatewayOf, knownSubnets, type Subnet } from './subnets.js';
 
 export interface MachineTools {
@@ -85,16 +85,16 @@ export function machineNetwork({ ip, iptables }: MachineTools): MachineNetwork {
       if (!(await isThere(bridge))) await run(ip, 'link', 'add', 'name', bridge, 'type', 'bridge');
       await run(ip, 'address', 'replace', gatewayOf(subnet), 'dev', bridge);
       await run(ip, 'link', 'set', bridge, 'up');
-      for (const rule of forwardRules(bridge)) {
-        const isSet = await run(iptables, '-w', '-C', 'FORWARD', ...rule).then(
+      for (const rule of bridgeRules(bridge)) {
+        const isSet = await run(iptables, '-w', '-C', ...rule).then(
           () => true,
           () => false,
         );
-        if (!isSet) await run(iptables, '-w', '-I', 'FORWARD', ...rule);
+        if (!isSet) await run(iptables, '-w', '-I', ...rule);
       }
     },
     async removeBridge(bridge) {
-      for (const rule of forwardRules(bridge)) await run(iptables, '-w', '-D', 'FORWARD', ...rule).catch(() => undefined); // there is none
+      for (const rule of bridgeRules(bridge)) await run(iptables, '-w', '-D', ...rule).catch(() => undefined); // there is none
       if (await isThere(bridge)) await run(ip, 'link', 'del', 'dev', bridge);
     },
     counters: () => countersIn(readFileSync('/proc/net/dev', 'utf8')),

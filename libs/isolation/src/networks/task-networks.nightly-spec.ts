@@ -176,6 +176,30 @@ inOwnNetwork(__filename, () => {
     }
   });
 
+  it('keeps containers from what listens on the machine’s loopback, whatever they send', async () => {
+    const { network } = await start('exec sleep 1000', [tcp(31_078)]);
+    const inside = (...args: string[]): string => run('nsenter', `--net=${network.namespace}`, '--', ...args);
+    const listen = "require('node:net').createServer((s) => s.end('secret')).listen(4002, '127.0.0.1', () => console.log('up'))";
+    const server = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'pipe', 'ignore'] });
+    await new Promise((resolve) => server.stdout.once('data', resolve));
+    const ask = "require('node:net').connect(4002, '127.0.0.1').setTimeout(3000, () => process.exit(1)).on('data', (d) => console.log(String(d)))";
+    try {
+      // As one could do with raw packets: its own loopback is gone, and 127.0.0.1 is sent to the machine.
+      inside('ip', 'address', 'flush', 'dev', 'lo');
+      inside('sh', '-c', 'echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet');
+      inside('ip', 'route', 'add', '127.0.0.0/8', 'via', /default via (\S+)/.exec(inside('ip', 'route'))?.[1] ?? '');
+      expect(() => inside(process.execPath, '-e', ask)).toThrow();
+      const [rule = ''] = run('iptables-save')
+        .split('\n')
+        .filter((line) => line.startsWith('-A INPUT') && line.includes('-d 127.0.0.0/8'));
+      run('iptables', ...rule.replace('-A', '-D').split(' '));
+      // It is this rule that keeps them out.
+      expect(inside(process.execPath, '-e', ask)).toBe('secret\n');
+    } finally {
+      server.kill('SIGKILL');
+    }
+  });
+
   it('leaves nothing when it is taken away, and the port leads to the next task at once', async () => {
     const { spec } = await start(SERVE, [tcp(31_082)]);
     await serves('127.0.0.1', 31_082);

@@ -1,4 +1,5 @@
 /** From an image and a task to a bundle: the rules, as values. The kernel tries them in containers.nightly-spec.ts. */
+import { NO_DOCKER_OPTIONS, readDockerParameters } from '@ekiden/model';
 import { bundleConfig, type BundleInput } from './bundle.js';
 import { lastError } from './container-launcher.js';
 import type { ImageConfig } from './container-spec.js';
@@ -68,7 +69,9 @@ describe('the bundle', () => {
     sandbox: '/w/sandbox',
     volumes: [{ hostPath: '/srv/x', containerPath: '/x', isReadOnly: true }],
     networkFiles: [],
-    network: null,
+    networkNamespace: null,
+    hostname: null,
+    options: NO_DOCKER_OPTIONS,
     security: {},
     init: '/usr/bin/tini-static',
     seccomp: { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [] },
@@ -95,11 +98,38 @@ describe('the bundle', () => {
   it('has the machine’s network, or one of its own with files that it may write to', () => {
     const types = (config: Readonly<Record<string, unknown>>) => (config['linux'] as { namespaces: { type: string; path?: string }[] }).namespaces;
     expect(types(bundleConfig(input)).map(({ type }) => type)).not.toContain('network');
-    const network = { namespace: '/run/netns/x', hostname: 'abc' };
-    const own = bundleConfig({ ...input, network, networkFiles: [{ source: '/r/hosts', destination: '/etc/hosts', isReadOnly: false }] });
+    const own = bundleConfig({
+      ...input,
+      networkNamespace: '/run/netns/x',
+      hostname: 'abc',
+      networkFiles: [{ source: '/r/hosts', destination: '/etc/hosts', isReadOnly: false }],
+    });
     expect(types(own)).toContainEqual({ type: 'network', path: '/run/netns/x' });
     expect(own['hostname']).toBe('abc');
     expect(own['mounts']).toContainEqual(expect.objectContaining({ destination: '/etc/hosts', source: '/r/hosts', options: expect.arrayContaining(['rw']) }));
+  });
+
+  it('does what the options of docker run ask for', () => {
+    const { options, refusals } = readDockerParameters(
+      Object.entries({
+        'cap-drop': 'all',
+        'cap-add': 'cap_kill',
+        ulimit: 'nofile=10:20',
+        'shm-size': '1m',
+        'read-only': 'true',
+        tmpfs: '/run:size=2m,exec',
+        sysctl: 'net.core.somaxconn=9',
+      }).map(([key, value]) => ({ key, value })),
+    );
+    expect(refusals).toEqual([]);
+    const config = bundleConfig({ ...input, user: { ...input.user, uid: 0 }, options });
+    expect(config).toMatchObject({
+      process: { capabilities: { bounding: ['CAP_KILL'], effective: ['CAP_KILL'] }, rlimits: [{ type: 'RLIMIT_NOFILE', soft: 10, hard: 20 }] },
+      root: { readonly: true },
+      linux: { sysctl: { 'net.core.somaxconn': '9' } },
+    });
+    expect(config['mounts']).toContainEqual(expect.objectContaining({ destination: '/run', options: expect.arrayContaining(['exec', 'size=2097152']) }));
+    expect(config['mounts']).toContainEqual(expect.objectContaining({ destination: '/dev/shm', options: expect.arrayContaining(['size=1048576']) }));
   });
 
   it('has a filter unless it is privileged or that was asked for, and is refused where the machine has no profile', () => {

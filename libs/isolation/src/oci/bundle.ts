@@ -6,6 +6,7 @@
  * since a program that is number 1 ignores SIGTERM unless it handles it. Limits are those of the task's control group, which the
  * runtime is in when it forks: the bundle has none.
  */
+import type { DockerOptions, TmpfsMount } from '@ekiden/model';
 import type { LaunchSecurity } from '../runtime.js';
 import { CONTAINER_SANDBOX, type HostVolume } from './container-spec.js';
 import type { ContainerUser } from './image-user.js';
@@ -21,7 +22,10 @@ export interface BundleInput {
   /** Names and resolvers: of the machine, read only, with its network; else of the container's own. */
   readonly networkFiles: readonly NetworkFile[];
   /** Null: the machine's network. */
-  readonly network: { readonly namespace: string; readonly hostname: string } | null;
+  readonly networkNamespace: string | null;
+  /** Null: the machine's. */
+  readonly hostname: string | null;
+  readonly options: DockerOptions;
   readonly security: LaunchSecurity;
   /** A statically linked tini; absolute, on the machine. */
   readonly init: string;
@@ -38,7 +42,7 @@ export interface NetworkFile {
 }
 
 /** Docker's, without MKNOD. */
-export const DEFAULT_CAPABILITIES = [
+export const DEFAULT_CAPABILITIES: readonly string[] = [
   'CHOWN',
   'DAC_OVERRIDE',
   'FOWNER',
@@ -52,10 +56,10 @@ export const DEFAULT_CAPABILITIES = [
   'SYS_CHROOT',
   'SETFCAP',
   'AUDIT_WRITE',
-] as const;
+];
 
 const INIT_PATH = '/dev/init';
-const SHM_SIZE = '64m';
+const SHM_BYTES = 64 * 1024 * 1024;
 const MASKED_PATHS = [
   '/proc/acpi',
   '/proc/asound',
@@ -93,7 +97,8 @@ const ALL_CAPABILITIES = [
 export function bundleConfig(input: BundleInput): Readonly<Record<string, unknown>> {
   const { security, user } = input;
   const isPrivileged = security.isPrivileged === true;
-  const names = isPrivileged ? ALL_CAPABILITIES : (security.capabilities ?? DEFAULT_CAPABILITIES);
+  const { options } = input;
+  const names = isPrivileged ? ALL_CAPABILITIES : changed(security.capabilities ?? DEFAULT_CAPABILITIES, options);
   const capabilities = names.map((name) => `CAP_${name}`);
   const keptOverExec = user.uid === 0 ? [] : security.capabilities === undefined ? [] : capabilities;
   return {
@@ -112,25 +117,47 @@ export function bundleConfig(input: BundleInput): Readonly<Record<string, unknow
         ambient: keptOverExec,
       },
       noNewPrivileges: security.noNewPrivs ?? false,
+      ...(options.limits.length === 0 ? {} : { rlimits: options.limits.map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard })) }),
     },
-    root: { path: 'rootfs' },
-    ...(input.network === null ? {} : { hostname: input.network.hostname }),
+    root: { path: 'rootfs', readonly: options.isReadOnly },
+    ...(input.hostname === null ? {} : { hostname: input.hostname }),
     mounts: mounts(input, isPrivileged),
     linux: {
       namespaces: [
         ...['pid', 'mount', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })),
-        ...(input.network === null ? [] : [{ type: 'network', path: input.network.namespace }]),
+        ...(input.networkNamespace === null ? [] : [{ type: 'network', path: input.networkNamespace }]),
       ],
+      ...(Object.keys(options.sysctls).length === 0 ? {} : { sysctl: options.sysctls }),
       ...(isPrivileged ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
       ...(isPrivileged || security.seccomp === 'unconfined' ? {} : { seccomp: seccompOf(input, capabilities) }),
     },
   };
 }
 
+/** What is dropped is gone unless it is added by its own name. */
+function changed(names: readonly string[], { capAdd, capDrop }: DockerOptions): readonly string[] {
+  const kept = capDrop.includes('ALL') ? [] : names.filter((name) => !capDrop.includes(name));
+  return [...new Set([...kept, ...capAdd])];
+}
+
 function seccompOf({ seccomp, arch }: BundleInput, capabilities: readonly string[]): Readonly<Record<string, unknown>> {
   if (seccomp === null) throw new Error('this machine has no seccomp profile: install the package golang-github-containers-common');
   return ociSeccomp(seccomp, capabilities, arch);
 }
+
+const tmpfsMount = ({ path, sizeBytes, mode, isReadOnly, isExecutable }: TmpfsMount): Mount => ({
+  destination: path,
+  type: 'tmpfs',
+  source: 'tmpfs',
+  options: [
+    'nosuid',
+    'nodev',
+    isExecutable ? 'exec' : 'noexec',
+    isReadOnly ? 'ro' : 'rw',
+    `mode=${mode ?? '1777'}`,
+    ...(sizeBytes === null ? [] : [`size=${sizeBytes}`]),
+  ],
+});
 
 interface Mount {
   readonly destination: string;
@@ -139,19 +166,20 @@ interface Mount {
   readonly options: readonly string[];
 }
 
-function mounts({ init, sandbox, volumes, networkFiles }: BundleInput, isPrivileged: boolean): readonly Mount[] {
+function mounts({ init, sandbox, volumes, networkFiles, options }: BundleInput, isPrivileged: boolean): readonly Mount[] {
   const closed = ['nosuid', 'noexec', 'nodev'];
   const access = isPrivileged ? 'rw' : 'ro';
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: closed },
     { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
     { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'] },
-    { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: [...closed, 'mode=1777', `size=${SHM_SIZE}`] },
+    { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: [...closed, 'mode=1777', `size=${options.shmBytes ?? SHM_BYTES}`] },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: closed },
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...closed, access] },
     // With the namespace above it shows the task's own group alone: how a JVM learns its limits.
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [...closed, 'relatime', access] },
     { destination: INIT_PATH, type: 'bind', source: init, options: ['bind', 'ro', 'nosuid', 'nodev'] },
+    ...options.tmpfs.map(tmpfsMount),
     { destination: CONTAINER_SANDBOX, type: 'bind', source: sandbox, options: ['bind', 'rw', 'nosuid', 'nodev', 'rprivate'] },
     ...networkFiles.map(({ source, destination, isReadOnly }) => ({
       destination,

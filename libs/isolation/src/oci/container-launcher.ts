@@ -4,6 +4,7 @@
  */
 import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { NO_DOCKER_OPTIONS } from '@ekiden/model';
 import { hasCode } from '../cgroup-driver.js';
 import type { LaunchSurroundings } from '../plan-launch.js';
 import type { LaunchSpec } from '../runtime.js';
@@ -22,7 +23,7 @@ import {
   planEnter,
   refusePaths,
 } from './plan-container.js';
-import { machineFiles, ownFiles, writeOwnFiles } from './network-files.js';
+import { hasOwnFiles, machineFiles, ownFiles, writeOwnFiles } from './network-files.js';
 import { keepStopSignal, parseStopSignal } from './stop-signal.js';
 import type { DockerProfile } from './seccomp-profile.js';
 
@@ -47,7 +48,8 @@ export async function prepareContainer(spec: LaunchSpec, container: ContainerSpe
   const refusal = refusePaths([spec.runDir, container.image.rootfs]) ?? refuseContainer(container);
   if (refusal !== null) throw new Error(refusal);
   if (spec.command.kind !== 'argv') throw new Error('a container runs words: its command has to be resolved with its image');
-  const stopSignal = parseStopSignal(container.image.config.stopSignal);
+  const { options = NO_DOCKER_OPTIONS } = container;
+  const stopSignal = parseStopSignal(options.stopSignal ?? container.image.config.stopSignal);
   const user = await userOf(spec.user, container);
   const config = bundleConfig({
     words: spec.command.argv,
@@ -56,8 +58,10 @@ export async function prepareContainer(spec: LaunchSpec, container: ContainerSpe
     workingDirectory: container.workingDirectory ?? (container.image.config.workingDirectory || '/'),
     sandbox: spec.sandbox,
     volumes: container.volumes,
-    networkFiles: container.network === undefined ? machineFiles() : ownFiles(spec.runDir),
-    network: container.network ?? null,
+    networkFiles: hasOwnFiles(container) ? ownFiles(spec.runDir) : machineFiles(),
+    networkNamespace: container.network?.namespace ?? null,
+    hostname: container.network?.hostname ?? options.hostname,
+    options,
     security: spec.security ?? {},
     init: tools.init,
     seccomp,
@@ -82,21 +86,27 @@ function refuseContainer({ workingDirectory, volumes, image }: ContainerSpec): s
 }
 
 /** A user that the task names is one of the machine, by its number: its sandbox belongs to them. Otherwise the image says. */
-async function userOf(wanted: string | null, { image }: ContainerSpec): Promise<ContainerUser> {
-  if (wanted === null) return userOfImage(image.rootfs, image.config.user);
+async function userOf(wanted: string | null, { image, options = NO_DOCKER_OPTIONS }: ContainerSpec): Promise<ContainerUser> {
+  if (wanted === null) return withGroups(userOfImage(image.rootfs, options.user ?? image.config.user), options.groups);
   const found = await resolveUser(wanted);
   if (found === null) throw new Error(`there is no user "${wanted}" on this machine: create it, or leave the user out and the image's is taken`);
-  return { uid: found.uid, gid: found.gid, additionalGids: [], home: '/' };
+  return withGroups({ uid: found.uid, gid: found.gid, additionalGids: [], home: '/' }, options.groups);
 }
 
-function writeBundle({ runDir }: LaunchSpec, { image, network }: ContainerSpec, config: Readonly<Record<string, unknown>>): void {
+const withGroups = (user: ContainerUser, groups: readonly number[]): ContainerUser => ({
+  ...user,
+  additionalGids: [...new Set([...user.additionalGids, ...groups])],
+});
+
+function writeBundle({ runDir }: LaunchSpec, container: ContainerSpec, config: Readonly<Record<string, unknown>>): void {
+  const { image } = container;
   const root = statSync(image.rootfs);
   if (!root.isDirectory()) throw new Error(`the image at ${image.rootfs} is no directory`);
   for (const name of [BUNDLE_DIR, `${BUNDLE_DIR}/rootfs`, UPPER_DIR, WORK_DIR]) mkdirSync(join(runDir, name), { mode: 0o700 });
   // It becomes the container's root directory, which every user in there has to get through.
   chmodSync(join(runDir, UPPER_DIR), root.mode & 0o7777);
   chownSync(join(runDir, UPPER_DIR), root.uid, root.gid);
-  if (network !== undefined) writeOwnFiles(runDir, network);
+  if (hasOwnFiles(container)) writeOwnFiles(runDir, container);
   // The environment may hold secrets.
   writeFileSync(join(runDir, BUNDLE_DIR, 'config.json'), JSON.stringify(config), { mode: 0o600 });
 }

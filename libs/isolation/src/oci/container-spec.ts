@@ -1,4 +1,5 @@
 /** What a launch says about the container that its command runs in. The command, environment, user and limits stand beside it in `LaunchSpec`. */
+import type { DockerOptions } from '@ekiden/model';
 import type { DnsSettings } from '../networks/cni-config.js';
 
 export interface ContainerSpec {
@@ -9,6 +10,8 @@ export interface ContainerSpec {
   readonly volumes: readonly HostVolume[];
   /** Of its own. Absent: the machine's. */
   readonly network?: ContainerNetwork;
+  /** As `docker run` has them; its environment, entrypoint and working directory are in the launch by now. Absent: none. */
+  readonly options?: DockerOptions;
 }
 
 /** Made before the launch (networks/), and taken away after the end, by whoever launches. */

@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readDockerParameters } from '@ekiden/model';
 import { busyboxImage } from '../../test/busybox-image.js';
 import { type RealTasks, type SpecChanges, realTasks, until } from '../../test/real-tasks.js';
 import { type ContainerMachine, type ContainerSpec, type ImageConfig, probeContainers } from '../index.js';
@@ -105,6 +106,33 @@ it('is killed for memory with the reason', async () => {
     limits: { cpusMilli: 500, memMib: 32 },
   });
   expect(exit.oomKilled).toBe(true);
+});
+
+it('does what the options of docker run ask for', async () => {
+  const options = readDockerParameters(
+    [
+      ['cap-drop', 'ALL'],
+      ['cap-add', 'KILL'],
+      ['hostname', 'web-1'],
+      ['add-host', 'db:10.0.0.7'],
+      ['dns', '10.0.0.2'],
+      ['ulimit', 'nofile=100:200'],
+      ['user', 'app'],
+      ['group-add', '77'],
+      ['shm-size', '1m'],
+      ['read-only', 'true'],
+      ['tmpfs', '/scratch:size=1m,mode=1777'],
+    ].map(([key = '', value = '']) => ({ key, value })),
+  ).options;
+  const look = [
+    'hostname; cat /etc/hostname; id; ulimit -n; ulimit -Hn; grep CapBnd /proc/self/status',
+    'grep "^10.0.0.7" /etc/hosts; cat /etc/resolv.conf; touch /tmp/x || echo read only; touch /scratch/x && echo scratch; mount | grep -E "/dev/shm|/scratch"',
+  ];
+  const exit = await world.run('', inImage(shell(look.join('; ')), {}, { options }));
+  expect(exit.stdout).toContain('web-1\nweb-1\nuid=1234(app) gid=1235(app) groups=77,1235(app),1300(extra)\n100\n200\nCapBnd:\t0000000000000020\n');
+  expect(exit.stdout).toMatch(/10\.0\.0\.7\tdb\nnameserver 10\.0\.0\.2\n/);
+  expect(exit.stdout).toContain('read only\nscratch\n');
+  expect(exit.stdout).toMatch(/\/dev\/shm .*size=1024k/);
 });
 
 it('says what the container runtime said when it cannot start', async () => {

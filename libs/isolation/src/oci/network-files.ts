@@ -1,15 +1,17 @@
 /**
  * The files by which a container knows names: `hosts`, `hostname` and `resolv.conf`, of the machine or of its own network.
  *
- * Its own are in the run directory, and it may write to them, as with Docker. Resolvers on the machine's loopback cannot be reached from
+ * Its own are in the run directory, and it may write to them, as with Docker; a container in the machine's network has them when its app says
+ * something of names. Resolvers on the machine's loopback cannot be reached from
  * another network: they are left out, and behind systemd's stub are those that it asks itself.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { NO_DOCKER_OPTIONS } from '@ekiden/model';
 import { hasCode } from '../cgroup-driver.js';
 import type { DnsSettings } from '../networks/cni-config.js';
 import type { NetworkFile } from './bundle.js';
-import type { ContainerNetwork } from './container-spec.js';
+import type { ContainerNetwork, ContainerSpec } from './container-spec.js';
 
 const FILES = ['resolv.conf', 'hosts', 'hostname'] as const;
 const MACHINE_RESOLVERS = '/etc/resolv.conf';
@@ -25,20 +27,57 @@ export const machineFiles = (): readonly NetworkFile[] =>
 export const ownFiles = (runDir: string): readonly NetworkFile[] =>
   FILES.map((name) => ({ source: join(runDir, `network-${name}`), destination: `/etc/${name}`, isReadOnly: false }));
 
-export function writeOwnFiles(runDir: string, network: ContainerNetwork): void {
-  const resolvers = [MACHINE_RESOLVERS, BEHIND_STUB].map(readIfThere);
-  const texts = { 'resolv.conf': resolvConf(network.dns, resolvers), hosts: hostsFile(network), hostname: `${network.hostname}\n` };
+type Named = Pick<ContainerSpec, 'network' | 'options'>;
+
+export function hasOwnFiles({ network, options = NO_DOCKER_OPTIONS }: Named): boolean {
+  if (network !== undefined || options.hostname !== null) return true;
+  return [options.hosts, options.nameservers, options.searchDomains, options.resolverOptions].some((list) => list.length > 0);
+}
+
+export function writeOwnFiles(runDir: string, { network, options = NO_DOCKER_OPTIONS }: Named): void {
+  const { nameservers, searchDomains: search, resolverOptions } = options;
+  const asked: DnsSettings = { nameservers, search, options: resolverOptions };
+  const machineText = readIfThere(MACHINE_RESOLVERS);
+  const more = options.hosts.map(({ name, address }) => `${address}\t${name}\n`).join('');
+  const hostname = network?.hostname ?? options.hostname;
+  const texts = {
+    'resolv.conf':
+      network === undefined ? sharedResolvConf(asked, machineText) : resolvConf(merged(asked, network.dns), [machineText, readIfThere(BEHIND_STUB)]),
+    hosts: `${network === undefined ? sharedHosts(readIfThere('/etc/hosts'), hostname) : hostsFile(network)}${more}`,
+    hostname: hostname === null ? readIfThere('/etc/hostname') : `${hostname}\n`,
+  };
   // Whoever it runs as has to be able to read them.
   for (const name of FILES) writeFileSync(join(runDir, `network-${name}`), texts[name], { mode: 0o644 });
 }
 
+/** Each kind from the first that says something. */
+const merged = (a: DnsSettings, b: DnsSettings): DnsSettings => ({
+  nameservers: a.nameservers.length > 0 ? a.nameservers : b.nameservers,
+  search: a.search.length > 0 ? a.search : b.search,
+  options: a.options.length > 0 ? a.options : b.options,
+});
+
+/** Pure. In the machine's network its loopback is reached as well. */
+export const sharedResolvConf = (asked: DnsSettings, machine: string): string =>
+  resolvLines(
+    merged(
+      asked,
+      parseResolvConf(machine, () => true),
+    ),
+  );
+
+/** Pure. */
+export const sharedHosts = (machine: string, hostname: string | null): string =>
+  `${machine.endsWith('\n') || machine === '' ? machine : `${machine}\n`}${hostname === null ? '' : `127.0.0.1\t${hostname}\n`}`;
+
 /** Pure. `machine`: files of resolvers, of which the first is taken that has one which can be reached. */
 export function resolvConf(own: DnsSettings, machine: readonly string[]): string {
-  const files = machine.map(parseResolvConf);
+  const files = machine.map((text) => parseResolvConf(text, (address) => !isLoopback(address)));
   const found = files.find(({ nameservers }) => nameservers.length > 0) ?? files[0];
-  const nameservers = own.nameservers.length > 0 ? own.nameservers : (found?.nameservers ?? []);
-  const search = own.search.length > 0 ? own.search : (found?.search ?? []);
-  const options = own.options.length > 0 ? own.options : (found?.options ?? []);
+  return resolvLines(found === undefined ? own : merged(own, found));
+}
+
+function resolvLines({ nameservers, search, options }: DnsSettings): string {
   return [
     ...nameservers.map((address) => `nameserver ${address}`),
     ...(search.length > 0 ? [`search ${search.join(' ')}`] : []),
@@ -48,11 +87,10 @@ export function resolvConf(own: DnsSettings, machine: readonly string[]): string
     .join('');
 }
 
-/** Without resolvers that are reached from the machine alone. */
-function parseResolvConf(text: string): DnsSettings {
+function parseResolvConf(text: string, isUsable: (address: string) => boolean): DnsSettings {
   const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
   const values = (key: string): readonly string[] => lines.filter(([word]) => word === key).flatMap(([, ...rest]) => rest);
-  return { nameservers: values('nameserver').filter((address) => !isLoopback(address)), search: values('search'), options: values('options') };
+  return { nameservers: values('nameserver').filter(isUsable), search: values('search'), options: values('options') };
 }
 
 const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1' || address.startsWith('fe80:');

@@ -26,10 +26,14 @@ export function imageHook(images: ImagePort | null, clock: Clock, progress: (tas
         await task.saveNow();
         const wish = { reference: container.image, forcePull: container.forcePull, sandbox: task.record.sandbox };
         const image = await images.ensure({ ...wish, stop: pulling.signal, progress: (text) => told.tell(() => text) });
-        const argv = containerWords(container.kind, container.command, image.config);
+        const { options } = container;
+        // As with Docker: another entrypoint takes the image's command away, too.
+        const config = options.entrypoint === null ? image.config : { ...image.config, entrypoint: [options.entrypoint], cmd: [] };
+        const argv = containerWords(container.kind, container.command, config);
         // Mesos' own containerizer starts in the sandbox where the image does not say; Docker in the root.
-        const workingDirectory = container.kind === 'MESOS' && image.config.workingDirectory === '' ? CONTAINER_SANDBOX : null;
-        task.inContainer = { argv, spec: { image, workingDirectory, volumes: await images.openVolumes(container.volumes) } };
+        const inSandbox = container.kind === 'MESOS' && image.config.workingDirectory === '' ? CONTAINER_SANDBOX : null;
+        const workingDirectory = options.workingDirectory ?? inSandbox;
+        task.inContainer = { argv, spec: { image, workingDirectory, volumes: await images.openVolumes(container.volumes), options } };
         task.update({ imageDigest: image.digest });
       } finally {
         told.end();

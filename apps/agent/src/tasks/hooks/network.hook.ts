@@ -19,7 +19,7 @@ export function networkHook(networks: NetworkPort | null, log: Log): TaskHook {
       const network = await networks.attach({ taskId: task.taskId, networks: wanted });
       task.network = network;
       const { argv, spec } = task.inContainer;
-      task.inContainer = { argv, spec: { ...spec, network: { ...network, hostname: hostnameOf(task.taskId) } } };
+      task.inContainer = { argv, spec: { ...spec, network: { ...network, hostname: spec.options?.hostname ?? hostnameOf(task.taskId) } } };
     },
     release: (task) => {
       const wanted = task.plan.container?.networks ?? [];
