@@ -26,6 +26,7 @@ import { callsAreBounded, deploymentsAreBounded, questionsAreFew } from './invar
 import { agentsAndMasterAgree, booksAddUp, freeIsWhatIsLeft, nothingIsHeldTwice, offersAreSpentOnce } from './invariants/master-books.js';
 import { nobodyIsOfferedUnasked, oldStreamsAreDeaf } from './invariants/master-streams.js';
 import { dependenciesComeFirst } from './invariants/order.js';
+import { networksBelongToTasks, portsLeadToOneTask } from './invariants/networks.js';
 import { launchesKeepConstraints } from './invariants/placement.js';
 import {
   machinesAreNotOverCommitted,
@@ -117,6 +118,9 @@ export const INVARIANTS: readonly Invariant[] = [
   forksAreCheckpointed,
   lossesAreRecorded,
   staleMastersLaunchNothing,
+  // Networks of tasks.
+  portsLeadToOneTask,
+  networksBelongToTasks,
   // Liveness, once the faults are over.
   nothingIsUnacknowledged,
   memoryIsTheDatabase,

@@ -1,4 +1,5 @@
 /** How the parts of a simulated cluster are configured: as in production, unless a scenario asks for something else. */
+import type { AgentConfig } from '../../../apps/agent/src/agent-ports.js';
 import { masterOptions, pingsOf } from '../../../apps/master/src/master-options.js';
 import type { MasterConfig } from '../../../apps/master/src/master-ports.js';
 import { apiOptions } from '../../../apps/paas-api/src/api-options.js';
@@ -15,6 +16,17 @@ export const MASTER_CONFIG: MasterConfig = {
   reregisterTimeoutMs: masterOptions.agentReregisterTimeoutMs.default,
   offerTimeoutMs: masterOptions.offerTimeoutMs.default,
   extensions: true,
+};
+
+/** But for who and where it is. */
+export const AGENT_CONFIG: Omit<AgentConfig, 'hostname' | 'ip' | 'resources' | 'attributes' | 'bootId'> = {
+  port: 5051,
+  version: '0.1.0',
+  region: null,
+  zone: null,
+  defaultKillGraceMs: 3000,
+  baseEnv: {},
+  containers: { imagesRefused: null, volumeDirs: [], allowsPrivileged: false },
 };
 
 /** How much of the past paas-api keeps. */

@@ -41,6 +41,9 @@ export type SimEvent =
   /** Its groups are limited to something else now. */
   | { readonly kind: 'process-resized'; readonly host: string; readonly process: SimProcess; readonly from: TaskSize }
   | { readonly kind: 'process-ended'; readonly host: string; readonly process: SimProcess; readonly by: EndedBy }
+  /** A task has a network of its own, to which these ports of the machine lead. */
+  | { readonly kind: 'network-attached'; readonly host: string; readonly taskId: TaskId; readonly ports: readonly number[] }
+  | { readonly kind: 'network-detached'; readonly host: string; readonly taskId: TaskId }
   /** A task's record is durable now, or gone, as the agent's store promises. */
   | { readonly kind: 'checkpointed'; readonly host: string; readonly record: TaskRecord }
   | { readonly kind: 'checkpoint-removed'; readonly host: string; readonly taskId: TaskId }

@@ -15,6 +15,7 @@ import { Chance } from './chance.js';
 import type { EndedBy, Tell } from './sim-event.js';
 import { newProcess, type SimProcess } from './sim-process.js';
 import { VirtualDisk, type Survival } from './virtual-disk.js';
+import { VirtualNetworks } from './virtual-networks.js';
 import { virtualProbe } from './virtual-probe.js';
 
 const WORK_DIR = '/var/lib/ekiden-agent';
@@ -40,6 +41,7 @@ export class VirtualMachine {
   /** How often each task was started here in its life. */
   readonly starts = new Map<TaskId, number>();
   disk: VirtualDisk;
+  readonly networks: VirtualNetworks;
   bootId = 'boot-1';
   /** Set: nothing can be started, for this reason. */
   forkError: string | null = null;
@@ -64,6 +66,7 @@ export class VirtualMachine {
     private readonly tell: Tell = () => undefined,
   ) {
     this.disk = this.newDisk();
+    this.networks = new VirtualNetworks(clock, name, tell);
   }
 
   alive(): SimProcess[] {
@@ -91,6 +94,7 @@ export class VirtualMachine {
   /** Power off and on: no process survives, nor all that was not synced. */
   reboot(bootId: string, survival?: Survival): void {
     this.disk.powerCut(survival);
+    this.networks.reboot();
     this.forgetWatchers();
     for (const process of this.alive()) this.end(process.taskId, { lost: 'host restarted' });
     this.bootId = bootId;
@@ -175,8 +179,17 @@ export class VirtualMachine {
     );
   }
 
-  ports(isAlive: () => boolean): Pick<AgentPorts, 'checkpoints' | 'runtime' | 'sandboxes' | 'hostPorts' | 'probe'> {
-    return { checkpoints: this.checkpoints(isAlive), runtime: this.runtime(), sandboxes: this.sandboxes(), hostPorts: this.hostPorts(), probe: this.probe() };
+  ports(isAlive: () => boolean): Required<Pick<AgentPorts, 'checkpoints' | 'runtime' | 'sandboxes' | 'hostPorts' | 'probe' | 'images' | 'networks'>> {
+    const after = <T>(ms: number, work: () => T): Promise<T> => this.after(ms, work);
+    return {
+      checkpoints: this.checkpoints(isAlive),
+      runtime: this.runtime(),
+      sandboxes: this.sandboxes(),
+      hostPorts: this.hostPorts(),
+      probe: this.probe(),
+      images: this.networks.images(after),
+      networks: this.networks.port(after),
+    };
   }
 
   hostPorts(): HostPorts {

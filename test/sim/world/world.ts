@@ -19,7 +19,7 @@ import { VirtualNetwork } from './virtual-network.js';
 import { LogBook } from './log-book.js';
 import { printWorld } from './print-world.js';
 import { Witnesses } from './sim-event.js';
-import { MASTER_CONFIG, PAAS_CONFIG } from './configs.js';
+import { AGENT_CONFIG, MASTER_CONFIG, PAAS_CONFIG } from './configs.js';
 import { withRetention } from './with-retention.js';
 import { judgeFromNow } from '../invariants.js';
 import type { Judge } from '../invariants/judge.js';
@@ -194,17 +194,12 @@ export class World {
     const machine = host.machine.ports(() => process.isAlive);
     host.process = process;
     const config: AgentConfig = {
+      ...AGENT_CONFIG,
       hostname: host.name,
       ip: `10.0.1.${this.hosts.indexOf(host) + 1}`,
-      port: 5051,
-      version: '0.1.0',
       resources: host.resources,
       attributes: host.attributes,
-      region: null,
-      zone: null,
       bootId: host.machine.bootId,
-      defaultKillGraceMs: 3000,
-      baseEnv: {},
     };
     const agent = createAgent({
       ...process.world(),
@@ -214,6 +209,8 @@ export class World {
       sandboxes: process.guard('sandboxes', machine.sandboxes),
       hostPorts: process.guard('hostPorts', machine.hostPorts),
       probe: process.guard('probe', machine.probe),
+      images: process.guard('images', machine.images),
+      networks: process.guard('networks', machine.networks),
       master: process.guard('master', {
         connect: (sink) => {
           const link = this.network.connector(host.name).connect({

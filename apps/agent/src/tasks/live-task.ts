@@ -39,8 +39,8 @@ export class LiveTask {
 
   /** Of its own, once it is made; null: the machine's. */
   network: TaskNetwork | null = null;
-  /** Its last process is gone, and what the machine has lent it is being given back. */
-  isReleasing = false;
+  /** Its last process is gone, and what the machine has lent it is being given back; null: not so, or no more. Never rejects. */
+  releasing: Promise<void> | null = null;
 
   private inFlight: Promise<void> = Promise.resolve();
   private queued: Promise<void> | null = null;

@@ -49,7 +49,15 @@ export async function recoverTasks(records: readonly TaskRecord[], boots: Boots,
   });
   for (const task of tasks) recovery.table.add(task);
   const slots = new Slots(MAX_RECOVERIES);
-  await Promise.all(tasks.map((task) => slots.run(() => recoverTask(task, boots, recovery))));
+  await Promise.all(
+    tasks.map((task) =>
+      slots.run(async () => {
+        await recoverTask(task, boots, recovery);
+        // The master may know of its end, and holds nothing for it any more: it is told of no task that is neither running nor over.
+        await task.releasing;
+      }),
+    ),
+  );
 }
 
 /** Who a task runs as, and in what container, was settled when it was accepted, whatever the operator says by now. Older records do not say who that was. */

@@ -163,19 +163,18 @@ export class TaskRunner {
 
   /** The last process is gone, or none was started. Only now are the ports free, and only now is it said (decision 18). */
   ended(task: LiveTask, fact: StatusFact): void {
-    if (task.ended || task.isReleasing || this.stopped) return;
+    if (task.ended || task.releasing !== null || this.stopped) return;
     this.killer.drop(task.taskId);
     for (const hook of this.hooks.toReversed()) hook.postStop?.(task);
     const releases = this.hooks.toReversed().flatMap((hook) => hook.release?.(task) ?? []);
     if (releases.length === 0) return this.over(task, fact);
-    task.isReleasing = true;
-    void Promise.all(releases).then(() => this.over(task, fact));
+    task.releasing = Promise.all(releases).then(() => this.over(task, fact));
   }
 
   /** Nothing on the machine is its any more. An agent that stops before leaves that to the next one, which finds the task as it was. */
   private over(task: LiveTask, fact: StatusFact): void {
     if (this.stopped) return;
-    task.isReleasing = false;
+    task.releasing = null;
     task.update({ stage: 'ended' });
     this.report(task, fact);
     this.ports.log.info('task-ended', { taskId: task.taskId, state: task.record.latest?.state, why: fact.message });
@@ -242,7 +241,7 @@ export class TaskRunner {
   }
 
   private isCancelled(task: LiveTask): boolean {
-    if (this.stopped || task.ended || task.isReleasing) return true;
+    if (this.stopped || task.ended || task.releasing !== null) return true;
     if (!task.record.kill) return false;
     this.ended(task, KILLED_DURING_LAUNCH);
     return true;

@@ -1,0 +1,69 @@
+/**
+ * The networks and images of a simulated machine: both outlive the agent, networks not the machine's boot.
+ *
+ * Every image is here at once. A network is attached and taken away after a moment; the events say so to whoever judges.
+ */
+import type { Clock, TaskId } from '@ekiden/model';
+import type { ImagePort, NetworkPort } from '../../../apps/agent/src/agent-ports.js';
+import type { Tell } from './sim-event.js';
+
+type After = <T>(ms: number, work: () => T) => Promise<T>;
+
+const ATTACH_MS = 5;
+const DETACH_MS = 8;
+const IMAGE_CONFIG = { user: '', env: {}, entrypoint: [], cmd: [], workingDirectory: '', stopSignal: '' };
+
+export class VirtualNetworks {
+  /** Task → its address. */
+  private readonly attached = new Map<TaskId, string>();
+  private next = 1;
+
+  constructor(
+    readonly clock: Clock,
+    private readonly host: string,
+    private readonly tell: Tell,
+  ) {}
+
+  /** Power off and on: only what is on disk is left, and the next agent takes that away. */
+  reboot(): void {
+    for (const taskId of [...this.attached.keys()]) this.remove(taskId);
+  }
+
+  /** `after`: waits on the machine's clock, where the agent's crashes are. */
+  port(after: After): NetworkPort {
+    return {
+      attach: ({ taskId, networks }) =>
+        after(ATTACH_MS, () => {
+          const address = `10.88.0.${this.next++}`;
+          this.attached.set(taskId, address);
+          this.tell({ kind: 'network-attached', host: this.host, taskId, ports: networks.flatMap(({ ports }) => ports.map(({ hostPort }) => hostPort)) });
+          return networkAt(address);
+        }),
+      detach: (taskId) => after(DETACH_MS, () => this.remove(taskId)),
+      find: (taskId) => {
+        const address = this.attached.get(taskId);
+        return address === undefined ? null : networkAt(address);
+      },
+      sweep: (known) =>
+        after(1, () => {
+          const left = [...this.attached.keys()].filter((taskId) => !known.has(taskId));
+          for (const taskId of left) this.remove(taskId);
+          return left.length;
+        }),
+      traffic: () => new Map(),
+    };
+  }
+
+  images(after: After): ImagePort {
+    return {
+      ensure: ({ reference }) => after(1, () => ({ digest: `sha256:${reference}`, rootfs: '/images/any', config: IMAGE_CONFIG })),
+      openVolumes: (volumes) => after(0, () => volumes),
+    };
+  }
+
+  private remove(taskId: TaskId): void {
+    if (this.attached.delete(taskId)) this.tell({ kind: 'network-detached', host: this.host, taskId });
+  }
+}
+
+const networkAt = (address: string) => ({ namespace: `/networks/${address}`, addresses: [address], dns: { nameservers: [], search: [], options: [] } });
