@@ -25,7 +25,8 @@ export interface EntryGroup {
 
 /** How groups of entries begin; what follows is the life of the agent that made it, so that the next one knows what was left behind. */
 export const ENTRY_PREFIX = 'x.';
-const MARKER = 'EKIDEN_ENTRY';
+/** The variable of the environment that names an entry. */
+export const MARKER = 'EKIDEN_ENTRY';
 
 /** Throws when the task's groups are gone. */
 export function entryByCgroup(driver: CgroupDriver, group: string, name: string): EntryGroup {

@@ -12,7 +12,20 @@ export { LOG_NAMES, type LogName } from './log-ledger.js';
 export type { ContainerNetwork } from './oci/container-spec.js';
 export { DEFAULT_CAPABILITIES } from './oci/bundle.js';
 export type { ContainerMachine } from './oci/container-launcher.js';
-export { CONTAINER_SANDBOX, type ContainerSpec, type HostVolume, type ImageConfig, type UnpackedImage } from './oci/container-spec.js';
+export { compositeRuntime } from './composite-runtime.js';
+export { createEngineRuntime, type EngineRuntime, type EngineRuntimeOptions } from './engine/engine-runtime.js';
+export { engineClient } from './engine/engine-client.js';
+export { openEngineImages, type EngineImages } from './engine/engine-images.js';
+export { DOCKER_SOCKET, probeEngine, socketsToTry, type ProbedEngine } from './engine/probe-engine.js';
+export {
+  CONTAINER_SANDBOX,
+  type ContainerImage,
+  type EngineImage,
+  type ContainerSpec,
+  type HostVolume,
+  type ImageConfig,
+  type UnpackedImage,
+} from './oci/container-spec.js';
 export { containerLayer } from './oci/plan-container.js';
 export { containerEnv, containerWords, type ContainerCommand, type ContainerKind } from './oci/image-config.js';
 export { probeContainers, type ImageTools, type ProbedContainers } from './oci/probe-containers.js';

@@ -4,13 +4,13 @@
  */
 import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { NO_DOCKER_OPTIONS } from '@ekiden/model';
+import { type DockerOptions, NO_DOCKER_OPTIONS } from '@ekiden/model';
 import { hasCode } from '../cgroup-driver.js';
 import type { LaunchSurroundings } from '../plan-launch.js';
 import type { LaunchSpec } from '../runtime.js';
 import { type ResolvedUser, resolveUser } from '../users.js';
 import { bundleConfig } from './bundle.js';
-import type { ContainerSpec } from './container-spec.js';
+import type { ContainerSpec, UnpackedImage } from './container-spec.js';
 import { type ContainerUser, userOfImage } from './image-user.js';
 import {
   BUNDLE_DIR,
@@ -45,17 +45,19 @@ const MAX_LOG_BYTES = 64 * 1024;
 
 /** Writes the bundle. Throws with the reason when the image cannot be run as asked. */
 export async function prepareContainer(spec: LaunchSpec, container: ContainerSpec, { tools, seccomp }: ContainerMachine): Promise<PreparedContainer> {
-  const refusal = refusePaths([spec.runDir, container.image.rootfs]) ?? refuseContainer(container);
+  const { image } = container;
+  if (!('rootfs' in image)) throw new Error('this image is kept by a container engine, and is not unpacked on the machine');
+  const refusal = refusePaths([spec.runDir, image.rootfs]) ?? refuseContainer(container);
   if (refusal !== null) throw new Error(refusal);
   if (spec.command.kind !== 'argv') throw new Error('a container runs words: its command has to be resolved with its image');
   const { options = NO_DOCKER_OPTIONS } = container;
-  const stopSignal = parseStopSignal(options.stopSignal ?? container.image.config.stopSignal);
-  const user = await userOf(spec.user, container);
+  const stopSignal = parseStopSignal(options.stopSignal ?? image.config.stopSignal);
+  const user = await userOf(spec.user, image, options);
   const config = bundleConfig({
     words: spec.command.argv,
     env: spec.env,
     user,
-    workingDirectory: container.workingDirectory ?? (container.image.config.workingDirectory || '/'),
+    workingDirectory: container.workingDirectory ?? (image.config.workingDirectory || '/'),
     sandbox: spec.sandbox,
     volumes: container.volumes,
     networkFiles: hasOwnFiles(container) ? ownFiles(spec.runDir) : machineFiles(),
@@ -67,12 +69,12 @@ export async function prepareContainer(spec: LaunchSpec, container: ContainerSpe
     seccomp,
     arch: process.arch,
   });
-  writeBundle(spec, container, config);
+  writeBundle(spec, image, container, config);
   keepStopSignal(spec.runDir, stopSignal);
   return {
     owner: { name: String(user.uid), uid: user.uid, gid: user.gid },
     launchText(around) {
-      writeFileSync(join(spec.runDir, ENTER_FILE), planEnter(spec, container.image.rootfs, around, tools), { mode: 0o600 });
+      writeFileSync(join(spec.runDir, ENTER_FILE), planEnter(spec, image.rootfs, around, tools), { mode: 0o600 });
       return planContainerLaunch(spec, around, tools);
     },
   };
@@ -86,7 +88,7 @@ function refuseContainer({ workingDirectory, volumes, image }: ContainerSpec): s
 }
 
 /** A user that the task names is one of the machine, by its number: its sandbox belongs to them. Otherwise the image says. */
-async function userOf(wanted: string | null, { image, options = NO_DOCKER_OPTIONS }: ContainerSpec): Promise<ContainerUser> {
+async function userOf(wanted: string | null, image: UnpackedImage, options: DockerOptions): Promise<ContainerUser> {
   if (wanted === null) return withGroups(userOfImage(image.rootfs, options.user ?? image.config.user), options.groups);
   const found = await resolveUser(wanted);
   if (found === null) throw new Error(`there is no user "${wanted}" on this machine: create it, or leave the user out and the image's is taken`);
@@ -98,8 +100,7 @@ const withGroups = (user: ContainerUser, groups: readonly number[]): ContainerUs
   additionalGids: [...new Set([...user.additionalGids, ...groups])],
 });
 
-function writeBundle({ runDir }: LaunchSpec, container: ContainerSpec, config: Readonly<Record<string, unknown>>): void {
-  const { image } = container;
+function writeBundle({ runDir }: LaunchSpec, image: UnpackedImage, container: ContainerSpec, config: Readonly<Record<string, unknown>>): void {
   const root = statSync(image.rootfs);
   if (!root.isDirectory()) throw new Error(`the image at ${image.rootfs} is no directory`);
   for (const name of [BUNDLE_DIR, `${BUNDLE_DIR}/rootfs`, UPPER_DIR, WORK_DIR]) mkdirSync(join(runDir, name), { mode: 0o700 });

@@ -3,7 +3,7 @@ import type { DockerOptions } from '@ekiden/model';
 import type { DnsSettings } from '../networks/cni-config.js';
 
 export interface ContainerSpec {
-  readonly image: UnpackedImage;
+  readonly image: ContainerImage;
   /** Where the command starts; null: as the image says, else `/`. A directory that is not there is made. */
   readonly workingDirectory: string | null;
   /** In the order in which they are mounted. The sandbox is always there, at `CONTAINER_SANDBOX`. */
@@ -22,6 +22,18 @@ export interface ContainerNetwork {
   /** Instead of the machine's resolvers; no nameservers: those. */
   readonly dns: DnsSettings;
   readonly hostname: string;
+}
+
+/** Which it is says who runs it. */
+export type ContainerImage = UnpackedImage | EngineImage;
+
+/** An image that a container engine keeps. */
+export interface EngineImage {
+  /** `sha256:…` of the manifest that was pulled; of the image where it was made there. */
+  readonly digest: string;
+  /** By which the engine knows it, whatever tags move meanwhile. */
+  readonly imageId: string;
+  readonly config: ImageConfig;
 }
 
 /** An image on this machine's disk: shared by all tasks of the same manifest, never written to. */

@@ -1,0 +1,128 @@
+/**
+ * Images of a container engine: asked for by reference, pulled by the engine, told with their digest and how they want to be run.
+ *
+ *   reference ─► known there? ─► a slot ─► pull, with the task's or the operator's login ─► what is it now
+ *
+ * The engine shares what two pulls have in common, and keeps what it has pulled: that is its operator's to prune.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { readAuths, takeSandboxAuth } from '../images/auth-file.js';
+import { type ImageReference, parseImageReference } from '../images/image-reference.js';
+import { type ImageWish, MAX_PULLS } from '../images/image-store.js';
+import type { EngineImage } from '../oci/container-spec.js';
+import { readImageConfig } from '../oci/image-config.js';
+import { reasonOf } from '../reason-of.js';
+import { createSlots } from '../slots.js';
+import { type EngineClient, EngineRefusal, fieldIn, textIn } from './engine-client.js';
+import { createPullProgress } from './pull-progress.js';
+
+export interface EngineImages {
+  /** Rejects with a message that names the image and the reason. */
+  ensure(wish: ImageWish): Promise<EngineImage>;
+}
+
+export interface EngineImageOptions {
+  readonly client: EngineClient;
+  /** A Docker configuration of the operator's, for tasks that bring none; null: none. */
+  readonly authFile: string | null;
+  readonly stallMs: number;
+  readonly maxImageBytes: number;
+}
+
+const NOT_FOUND = 404;
+/** Between the head of a pull and its first word the engine asks the registry. */
+const MAX_LINE_CHARACTERS = 64 * 1024;
+/** As Docker calls its own registry where it keeps logins. */
+const DOCKER_HUB_LOGIN = 'https://index.docker.io/v1/';
+
+export function openEngineImages(options: EngineImageOptions): EngineImages {
+  const { client } = options;
+  const slots = createSlots(MAX_PULLS);
+
+  async function find(reference: ImageReference): Promise<EngineImage | null> {
+    try {
+      return readEngineImage(await client.call('GET', `/images/${encodeURIComponent(reference.canonical)}/json`), reference);
+    } catch (error) {
+      if (error instanceof EngineRefusal && error.status === NOT_FOUND) return null;
+      throw error;
+    }
+  }
+
+  async function pull(reference: ImageReference, wish: ImageWish): Promise<EngineImage> {
+    const login = loginFor(reference, authsOf(wish.sandbox, options.authFile));
+    wish.progress(`pulling ${reference.canonical}: asking the engine`);
+    const answer = await client.stream('POST', `/images/create?fromImage=${encodeURIComponent(reference.canonical)}`, {
+      headers: login === null ? {} : { 'x-registry-auth': login },
+      stop: wish.stop,
+      stallMs: options.stallMs,
+    });
+    const progress = createPullProgress(reference.canonical, options.maxImageBytes, (text) => wish.progress(text));
+    const leave = (): void => void answer.destroy(new Error('it was stopped'));
+    wish.stop.addEventListener('abort', leave, { once: true });
+    try {
+      // Its end without a word is success, and so is what is there afterwards.
+      for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+        if (line.length <= MAX_LINE_CHARACTERS) progress.take(line);
+      }
+      if (answer.errored !== null) throw answer.errored;
+    } finally {
+      wish.stop.removeEventListener('abort', leave);
+      answer.destroy();
+    }
+    const found = await find(reference);
+    if (found === null) throw new Error('it was pulled, and the container engine does not have it');
+    return found;
+  }
+
+  return {
+    async ensure(wish) {
+      try {
+        wish.stop.throwIfAborted();
+        const reference = parseImageReference(wish.reference);
+        const known = wish.forcePull ? null : await find(reference);
+        if (known !== null) return known;
+        if (slots.isFull()) wish.progress(`waiting to pull ${wish.reference}: ${MAX_PULLS} other images are being pulled`);
+        return await slots.run(wish.stop, async () => await pull(reference, wish));
+      } catch (error) {
+        throw new Error(`the image ${wish.reference} cannot be had: ${wish.stop.aborted ? 'it was stopped' : reasonOf(error)}`, { cause: error });
+      }
+    },
+  };
+}
+
+/** Pure: from `GET /images/NAME/json`. Throws when it is no image. */
+export function readEngineImage(description: unknown, { registry, repository }: Pick<ImageReference, 'registry' | 'repository'>): EngineImage {
+  const imageId = textIn(description, 'Id');
+  if (imageId === '') throw new Error('the container engine describes an image without its id');
+  const digests = fieldIn(description, 'RepoDigests');
+  const all = Array.isArray(digests) ? digests.filter((each) => typeof each === 'string') : [];
+  const short = registry === 'docker.io' ? repository.replace(/^library\//, '') : '';
+  const own = all.find((each) => [`${registry}/${repository}`, short].includes(each.split('@')[0] ?? '')) ?? all[0];
+  return { digest: own?.split('@')[1] ?? imageId, imageId, config: readImageConfig(JSON.stringify({ config: fieldIn(description, 'Config') })) };
+}
+
+/** By registry; none: empty. */
+function authsOf(sandbox: string, authFile: string | null): Readonly<Record<string, unknown>> {
+  const dir = mkdtempSync(join(tmpdir(), 'ekiden-login-'));
+  try {
+    const own = join(dir, 'auth.json');
+    const file = takeSandboxAuth(sandbox, own) ? own : authFile;
+    return file === null ? {} : (readAuths(readFileSync(file, 'utf8'), false) ?? {});
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** The header of a pull; null: nobody is logged in there. Pure. */
+export function loginFor({ registry }: Pick<ImageReference, 'registry'>, auths: Readonly<Record<string, unknown>>): string | null {
+  const names = registry === 'docker.io' ? [DOCKER_HUB_LOGIN, 'docker.io', 'index.docker.io'] : [registry];
+  const plain = (name: string): string => name.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  const entry = names.map((name) => auths[name]).find((found) => found !== undefined) ?? Object.entries(auths).find(([name]) => plain(name) === registry)?.[1];
+  const [username = '', ...rest] = Buffer.from(textIn(entry, 'auth'), 'base64').toString('utf8').split(':');
+  if (username === '') return null;
+  const login = { username, password: rest.join(':'), serveraddress: registry === 'docker.io' ? DOCKER_HUB_LOGIN : registry };
+  return Buffer.from(JSON.stringify(login)).toString('base64url');
+}

@@ -1,0 +1,385 @@
+/**
+ * The runtime for images that a container engine keeps: Docker's, or podman's, over its socket.
+ *
+ * A launch: written down → made → started → written down (launch-container.ts). Then the engine's events say when something has ended, and
+ * a slow look is the net below. An end: what the engine says of it → its output is whole in the sandbox → written down → told → removed.
+ * While the engine is away nothing is told; what was asked meanwhile (a kill) is asked again when it is back.
+ */
+import { rm } from 'node:fs/promises';
+import type { Log, TaskId } from '@ekiden/model';
+import { defaultTaskPids } from '../cgroup-driver.js';
+import { exitLost } from '../exit-status.js';
+import { refuseSpec } from '../plan-launch.js';
+import { reasonOf } from '../reason-of.js';
+import { refuseWants } from '../refuse-launch.js';
+import type { Abilities, ExecSpec, LaunchResult, LaunchSpec, Recovered, TaskExit, TaskProcess, TaskRuntime } from '../runtime.js';
+import { createSlots } from '../slots.js';
+import { createBackOff } from './back-off.js';
+import { findContainer, listContainers, removeContainer, signalContainer, withdrawContainer } from './container-calls.js';
+import { type EngineClient, engineClient } from './engine-client.js';
+import { createEngineEntries } from './engine-entries.js';
+import { type EngineWatch, watchEngine } from './engine-events.js';
+import { type EngineJournal, appendLine, readEngineJournal } from './engine-journal.js';
+import { createStatistics } from './engine-statistics.js';
+import { type EngineTask, newEngineTask } from './engine-task.js';
+import { type ContainerVerdict, REMOVED, exitOfContainer, judgeContainer, judgeJournal } from './judge-container.js';
+import { type LaunchMachine, askUntilKnown, prepareAsk } from './launch-container.js';
+import { startLogPump } from './log-pump.js';
+
+export interface EngineRuntimeOptions {
+  /** Where new containers go. Those of an earlier agent are looked for where that one had them. */
+  readonly socket: string;
+  readonly instance: string;
+  readonly log: Log;
+  /** Null: no engine was found when the agent began; what it had is recovered all the same. */
+  readonly abilities: Abilities | null;
+  readonly hardCpu?: boolean;
+}
+
+export interface EngineRuntime extends Omit<TaskRuntime, 'name' | 'resize' | 'joinFiles'> {
+  /** Launched or recovered here, and not forgotten. */
+  has(taskId: TaskId): boolean;
+  exec(spec: ExecSpec): Promise<TaskProcess>;
+  close(): void;
+}
+
+/** An engine prepares containers one after the other in part: more at once only wait there. */
+export const MAX_ENGINE_LAUNCHES = 4;
+/** How long a recovery waits for an engine that is away, where the run directory alone does not tell. */
+const RECOVERY_WAIT_MS = 20_000;
+/** A signal that the engine did not take is sent again. */
+const SIGNAL_AGAIN_MS = 1_000;
+
+export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntime {
+  const { instance, log, hardCpu = true } = options;
+  const closing = new AbortController();
+  const tasks = new Map<TaskId, EngineTask>();
+  const listeners = new Map<TaskId, (exit: TaskExit) => void>();
+  const engines = new Map<string, { readonly client: EngineClient; watch: EngineWatch | null }>();
+  const slots = createSlots(MAX_ENGINE_LAUNCHES);
+  const entries = createEngineEntries(instance, log);
+  const statistics = createStatistics(log);
+
+  function clientOf(socket: string): EngineClient {
+    const known = engines.get(socket);
+    if (known !== undefined) return known.client;
+    const client = engineClient(socket);
+    engines.set(socket, { client, watch: null });
+    return client;
+  }
+
+  /** Nobody listens to an engine that has nothing of ours. */
+  function listenTo(client: EngineClient): void {
+    const engine = engines.get(client.socket);
+    if (engine === undefined || closing.signal.aborted) return;
+    const own = (): readonly EngineTask[] => [...tasks.values()].filter((task) => task.client === client);
+    const byId = (id: string): readonly EngineTask[] => own().filter(({ taskId }) => taskId === id);
+    engine.watch ??= watchEngine(
+      client,
+      instance,
+      {
+        died: (id, status) => byId(id).forEach((task) => died(task, status)),
+        outOfMemory: (id) => byId(id).forEach((task) => (task.oomEvent = true)),
+        here() {
+          own().forEach(({ pump }) => pump?.wake());
+          void lookAtAll(client);
+        },
+        away: () => own().forEach((task) => (task.engineWasAway ||= task.state === 'running')),
+        look: () => void lookAtAll(client),
+      },
+      log,
+    );
+  }
+
+  /** One question for all: who does not run any more has ended. */
+  async function lookAtAll(client: EngineClient): Promise<void> {
+    const before = [...tasks.values()].filter((task) => task.client === client && task.state === 'running');
+    if (before.length === 0) return;
+    try {
+      const alive = new Set((await listContainers(client, instance)).filter(({ isRunning }) => isRunning).map(({ taskId }) => taskId));
+      for (const task of before) if (!alive.has(task.taskId)) void end(task);
+    } catch (error) {
+      log.debug('engine-not-looked-at', { why: reasonOf(error) });
+    }
+  }
+
+  // --- launching
+
+  async function launch(spec: LaunchSpec): Promise<LaunchResult> {
+    const { taskId, runDir, container } = spec;
+    const refusal =
+      refuseSpec(spec) ??
+      (options.abilities === null ? 'this agent has found no container engine when it began' : refuseWants(spec, options.abilities)) ??
+      (tasks.has(taskId) ? `the task "${taskId}" was launched before: each launch has an id of its own` : null);
+    if (refusal !== null) return { kind: 'failed', reason: refusal };
+    if (container == null || !('imageId' in container.image))
+      return { kind: 'failed', reason: 'a container engine runs images that it keeps, and nothing else' };
+    const { image } = container;
+    const client = clientOf(options.socket);
+    const task = newEngineTask(taskId, runDir, client, 'launching');
+    // Since it is in the table before anything exists, a sweep leaves it alone.
+    tasks.set(taskId, task);
+    const machine: LaunchMachine = { client, instance, hardCpu, maxPids: defaultTaskPids(), log, stop: closing.signal };
+    try {
+      const prepared = await prepareAsk(spec, container, machine);
+      task.container = prepared.asked.name;
+      task.stopSignal = prepared.asked.stopSignal;
+      const result = await slots.run(closing.signal, () => askUntilKnown(spec, image, prepared, machine));
+      if (result === null) return await new Promise(() => undefined); // Closing: the next agent finds it.
+      if (result.kind === 'failed') return failed(task, result.reason);
+      began(task, result.pid, spec.sandbox);
+      return result;
+    } catch (error) {
+      if (closing.signal.aborted) return await new Promise(() => undefined);
+      return failed(task, reasonOf(error));
+    }
+  }
+
+  function failed(task: EngineTask, reason: string): LaunchResult {
+    tasks.delete(task.taskId);
+    return { kind: 'failed', reason };
+  }
+
+  function began(task: EngineTask, pid: number, sandbox: string): void {
+    const { taskId, runDir, client, container } = task;
+    task.state = 'running';
+    task.pid = pid;
+    task.pump = startLogPump({ client, taskId, container, runDir, sandbox, log });
+    listenTo(client);
+    // It may have ended before anybody listened.
+    if (pid === 0 || task.seenStatus !== null) void end(task);
+    if (task.wanted !== 'nothing') void signal(task);
+  }
+
+  // --- ending
+
+  function died(task: EngineTask, status: number | null): void {
+    task.seenStatus = status;
+    if (task.state === 'running') void end(task);
+  }
+
+  /** Harmless when it still runs. */
+  async function end(task: EngineTask): Promise<void> {
+    if (task.state !== 'running') return;
+    task.state = 'ending';
+    const exit = await findExit(task);
+    if (exit === null) {
+      if (task.state === 'ending') task.state = 'running';
+      return;
+    }
+    await task.pump?.finish();
+    await record(task, exit);
+    // Then it is not on disk: the next agent finds the container, and goes on from there.
+    if (closing.signal.aborted) return;
+    task.exit = exit;
+    task.state = 'ended';
+    tell(task, exit);
+    await remove(task);
+  }
+
+  /** Asks until the engine has an answer. Null: it runs, or this agent closes. */
+  async function findExit(task: EngineTask): Promise<TaskExit | null> {
+    const backOff = createBackOff();
+    while (!closing.signal.aborted) {
+      try {
+        const found = await findContainer(task.client, task.container);
+        if (found.kind === 'running' || found.kind === 'created') return null;
+        if (found.kind === 'ended') return exitOfContainer(found, task);
+        if (task.seenStatus !== null) return exitOfContainer({ kind: 'ended', status: task.seenStatus, oomKilled: false, error: '' }, task);
+        return exitLost(REMOVED, {});
+      } catch (error) {
+        task.engineWasAway = true;
+        log.debug('container-not-seen', { taskId: task.taskId, why: reasonOf(error) });
+        await backOff.wait();
+      }
+    }
+    return null;
+  }
+
+  /** Until it is on disk: the container is not removed before. */
+  async function record(task: EngineTask, exit: TaskExit): Promise<void> {
+    const backOff = createBackOff();
+    while (!closing.signal.aborted) {
+      try {
+        return appendLine(task.runDir, { kind: 'exit', exit });
+      } catch (error) {
+        log.warn('exit-not-recorded', { taskId: task.taskId, why: reasonOf(error) });
+        await backOff.wait();
+      }
+    }
+  }
+
+  function tell(task: EngineTask, exit: TaskExit): void {
+    const ended = closing.signal.aborted ? undefined : listeners.get(task.taskId);
+    listeners.delete(task.taskId);
+    ended?.(exit);
+  }
+
+  function onExit(taskId: TaskId, ended: (exit: TaskExit) => void): void {
+    listeners.set(taskId, ended);
+    const task = tasks.get(taskId);
+    if (task?.state === 'ended' && task.exit !== null) queueMicrotask(() => task.exit !== null && tell(task, task.exit));
+  }
+
+  /** What cannot be removed now is by `forget`, which is asked again, or by a sweep. */
+  async function remove(task: EngineTask): Promise<boolean> {
+    if (task.isRemoved || task.container === '') return true;
+    task.removal ??= removeContainer(task.client, task.container)
+      .then(() => void (task.isRemoved = true))
+      .catch((error: unknown) => log.debug('container-not-removed', { taskId: task.taskId, why: reasonOf(error) }))
+      .finally(() => (task.removal = null));
+    await task.removal;
+    return task.isRemoved;
+  }
+
+  // --- signals
+
+  /** Sends what is wanted until the engine has taken it, or the task is over. A kill goes on until the end. */
+  async function signal(task: EngineTask): Promise<void> {
+    const { wanted } = task;
+    if (wanted === 'nothing' || (task.state !== 'running' && task.state !== 'ending') || closing.signal.aborted) return;
+    try {
+      const wasSent = await signalContainer(task.client, task.container, wanted === 'kill' ? SIGKILL : task.stopSignal);
+      task.wasSignalled ||= wasSent;
+      if (!wasSent) void end(task);
+      if (wasSent && wanted === 'terminate') return;
+    } catch (error) {
+      log.warn('signal-not-sent', { taskId: task.taskId, wanted, why: reasonOf(error), againInMs: SIGNAL_AGAIN_MS });
+    }
+    // Not unreferenced: an agent that stops in between would leave half a kill behind.
+    if (task.wanted === wanted) setTimeout(() => void (task.wanted === wanted && signal(task)), SIGNAL_AGAIN_MS);
+  }
+
+  function want(taskId: TaskId, wanted: 'terminate' | 'kill'): void {
+    const task = tasks.get(taskId);
+    if (task === undefined || task.state === 'ended' || (task.wanted === 'kill' && wanted === 'terminate')) return;
+    task.wanted = wanted;
+    if (task.state === 'running') void signal(task);
+  }
+
+  // --- after an agent's restart
+
+  async function recover(taskId: TaskId, runDir: string): Promise<Recovered> {
+    if (tasks.has(taskId)) throw new Error(`the task "${taskId}" is not left over: this runtime has launched or recovered it`);
+    const journal = readEngineJournal(runDir);
+    const { asked } = journal;
+    const client = clientOf(asked === null || asked.socket === '' ? options.socket : asked.socket);
+    const task = newEngineTask(taskId, runDir, client, 'recovering');
+    task.container = asked?.container ?? '';
+    task.stopSignal = asked?.stopSignal ?? 0;
+    tasks.set(taskId, task);
+    try {
+      const verdict = await judge(task, journal);
+      switch (verdict.kind) {
+        case 'running':
+          began(task, verdict.pid, asked?.sandbox ?? '');
+          // Without a pid the look at it is under way; it is running until that says otherwise.
+          return { kind: 'running', pid: verdict.pid };
+        case 'exited':
+          return await settleExit(task, journal, verdict.exit);
+        case 'never-started':
+        case 'withdraw':
+          tasks.delete(taskId);
+          void remove(task);
+          return { kind: 'never-started' };
+      }
+    } catch (error) {
+      tasks.delete(taskId);
+      throw error;
+    }
+  }
+
+  async function settleExit(task: EngineTask, journal: EngineJournal, exit: TaskExit): Promise<Recovered> {
+    if (journal.exit === null && journal.asked !== null) {
+      const { client, taskId, container, runDir } = task;
+      await startLogPump({ client, taskId, container, runDir, sandbox: journal.asked.sandbox, log }).finish();
+      appendLine(runDir, { kind: 'exit', exit });
+    }
+    task.exit = exit;
+    task.state = 'ended';
+    void remove(task);
+    return { kind: 'exited', exit };
+  }
+
+  /** An engine that is away is waited for, unless it is known that the task was started: then it runs until the engine says otherwise. */
+  async function judge(task: EngineTask, journal: EngineJournal): Promise<ContainerVerdict> {
+    const told = judgeJournal(journal);
+    if (told !== null) return told;
+    const backOff = createBackOff();
+    const begun = performance.now();
+    for (;;) {
+      try {
+        const verdict = judgeContainer(journal, await findContainer(task.client, task.container));
+        if (verdict.kind !== 'withdraw') return verdict;
+        if (await withdrawContainer(task.client, task.container)) {
+          appendLine(task.runDir, { kind: 'withdrawn' });
+          return { kind: 'never-started' };
+        }
+      } catch (error) {
+        if (journal.startedPid !== null) {
+          log.warn('engine-away', { taskId: task.taskId, why: reasonOf(error) });
+          task.engineWasAway = true;
+          return { kind: 'running', pid: journal.startedPid };
+        }
+        if (performance.now() - begun > RECOVERY_WAIT_MS) throw error;
+      }
+      await backOff.wait();
+    }
+  }
+
+  // --- looking and cleaning up
+
+  async function forget(taskId: TaskId, runDir: string): Promise<void> {
+    const task = tasks.get(taskId);
+    if (task !== undefined && task.state !== 'ended') throw new Error(`the task "${taskId}" is still ${task.state}: forget it after its end`);
+    if (task !== undefined && !(await remove(task))) throw new Error(`the container of "${taskId}" cannot be removed: its engine does not answer`);
+    tasks.delete(taskId);
+    listeners.delete(taskId);
+    await rm(runDir, { recursive: true, force: true });
+  }
+
+  async function sweep(known: ReadonlySet<TaskId>): Promise<number> {
+    let removed = entries.endLeft();
+    if (options.abilities === null && engines.size === 0) return removed;
+    clientOf(options.socket);
+    for (const { client } of engines.values()) {
+      try {
+        const found = await listContainers(client, instance);
+        const isKnown = (id: string): boolean => [...known, ...tasks.keys()].some((each) => each === id);
+        for (const { id } of found.filter(({ taskId }) => !isKnown(taskId))) {
+          await removeContainer(client, id);
+          removed += 1;
+        }
+      } catch (error) {
+        log.debug('engine-not-swept', { socket: client.socket, why: reasonOf(error) });
+      }
+    }
+    return removed;
+  }
+
+  return {
+    ...(options.abilities === null ? {} : { abilities: options.abilities }),
+    has: (taskId) => tasks.has(taskId),
+    launch,
+    recover,
+    onExit,
+    terminate: (taskId) => want(taskId, 'terminate'),
+    kill: (taskId) => want(taskId, 'kill'),
+    stats: (ids) => statistics(ids.flatMap((id) => tasks.get(id) ?? [])),
+    async exec(spec) {
+      const task = tasks.get(spec.taskId);
+      if (task?.state !== 'running') throw new Error('the task does not run');
+      return await entries.start(spec, task.client, task.container);
+    },
+    forget,
+    sweep,
+    close() {
+      closing.abort();
+      entries.close();
+      for (const { watch } of engines.values()) watch?.close();
+      for (const { pump } of tasks.values()) pump?.close();
+    },
+  };
+}
+
+const SIGKILL = 9;
