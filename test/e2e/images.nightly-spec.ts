@@ -28,7 +28,7 @@ beforeAll(async () => {
   mkdirSync(shared);
   writeFileSync(join(shared, 'index.html'), 'from the machine\n');
   await joinAgent(ekiden, 'open', join(ekiden.dataDir, 'open'), ['--allow-volumes', shared, '--disk-policy', 'kill', '--disk-check-ms', '200']);
-  await joinAgent(ekiden, 'bare', join(ekiden.dataDir, 'bare'), ['--runtime', 'process']);
+  await joinAgent(ekiden, 'bare', join(ekiden.dataDir, 'bare'), ['--runtime', 'process', '--image-runtime', 'oci']);
 });
 afterAll(async () => {
   for (const app of (await ekiden.get('/v2/apps')).body.apps) await ekiden.send('DELETE', `/v2/apps/${app.id}?force=true`);

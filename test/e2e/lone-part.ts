@@ -88,7 +88,8 @@ export function databaseUrlOf(ekiden: Ekiden): string {
 
 /** A further agent that joins this Ekiden, with an attribute `test:<name>` for constraints and ports of its own. */
 export async function joinAgent(ekiden: Ekiden, name: string, workDir: string, args: readonly string[] = []): Promise<LonePart> {
-  const base = ['--master', `http://127.0.0.1:${ekiden.masterPort}`, '--port', '0', '--work-dir', workDir, '--attributes', `test:${name}`];
+  const port = args.includes('--port') ? [] : ['--port', '0'];
+  const base = ['--master', `http://127.0.0.1:${ekiden.masterPort}`, ...port, '--work-dir', workDir, '--attributes', `test:${name}`];
   const agent = new LonePart('agent', [...base, '--token-file', joinTokenFile(ekiden), '--ports', '29000-29099', ...args]);
   await agent.ready();
   await agent.says('"registered"');

@@ -4,7 +4,7 @@
  * `app.module.ts` hands in the real ones, the simulator virtual ones. The core awaits nothing else (decision 25).
  */
 import type { AgentMessage, MasterMessage, RuntimeReport } from '@ekiden/agent-link';
-import type { HostVolume, ImageWish, LaunchSpec, TaskNetworks, TaskRuntime, UnpackedImage } from '@ekiden/isolation';
+import type { HostVolume, ImageWish, LaunchSpec, TaskNetworks, TaskRuntime, ContainerImage } from '@ekiden/isolation';
 import type { FrameworkInfo, StopReport, TaskInfo, TaskStatus } from '@ekiden/mesos';
 import type { AgentId, Attributes, Artifact, FrameworkId, Instant, Resources, TaskId, TaskSize, World } from '@ekiden/model';
 import type { ContainerPolicy } from './tasks/read-container.js';
@@ -146,7 +146,7 @@ export interface HostPorts {
 
 export interface ImagePort {
   /** Has the image ready on this machine; rejects with a message that names it and the reason. `progress` is told how far a pull is. */
-  ensure(wish: ImageWish): Promise<UnpackedImage>;
+  ensure(wish: ImageWish): Promise<ContainerImage>;
   /** Volumes as they can be mounted; rejects naming the one that cannot, or leads to where it may not. */
   openVolumes(volumes: readonly HostVolume[]): Promise<readonly HostVolume[]>;
 }

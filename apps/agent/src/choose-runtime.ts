@@ -1,10 +1,20 @@
 /** Takes the best runtime of this machine, or the one that was asked for, or refuses with what is missing. */
 import { createHash } from 'node:crypto';
 import type { RuntimeReport } from '@ekiden/agent-link';
-import { createRuntime, probeRuntimes, SAFE_DEFAULTS, type CapabilitySet, type SecurityDefaults, type SupervisedRuntime } from '@ekiden/isolation';
+import {
+  compositeRuntime,
+  createEngineRuntime,
+  createRuntime,
+  DOCKER_SOCKET,
+  probeRuntimes,
+  SAFE_DEFAULTS,
+  type CapabilitySet,
+  type SecurityDefaults,
+  type SupervisedRuntime,
+} from '@ekiden/isolation';
 import type { Log } from '@ekiden/model';
 import { OptionError } from '@ekiden/service';
-import { findImages, type FoundImages } from './container-images.js';
+import { findImages, imagesRefused, type FoundImages } from './container-images.js';
 import { findNetworks, type FoundNetworks } from './container-networks.js';
 import { bootId } from './machine.js';
 import { parseCapabilities, type AgentOptions } from './options.js';
@@ -32,16 +42,26 @@ export async function chooseRuntime(options: AgentOptions, workDir: string, log:
   // Several agents share a host: each sweeps only what carries the name of its own work directory.
   const instance = createHash('sha256').update(workDir).digest('hex').slice(0, 12);
   const images = await findImages(options, workDir, kind === 'cgroup', log);
-  if (images.kind === 'none') log.info('no-images', { why: images.why });
-  const containers = images.kind === 'ready' ? images.images.machine : null;
+  const withoutImages = imagesRefused(images);
+  if (withoutImages !== null) log.info('no-images', { why: withoutImages });
+  const { runner } = images;
+  const containers = runner?.by === 'oci' ? runner.machine : null;
   const defaults = securityDefaults(options);
-  const runtime = createRuntime({ kind, driver: kind === 'cgroup' ? probed.cgroup : null, instance, log, containers, defaults, hardCpu: !options.softCpus });
-  refuseMissing(runtime, options);
-  warnOfMissing(runtime, log);
-  const withoutImages = images.kind === 'ready' ? null : images.why;
-  const networks = await findNetworks(options, { workDir, instance, bootId: bootId(), withoutImages }, log);
+  const hardCpu = !options.softCpus;
+  const host = createRuntime({ kind, driver: kind === 'cgroup' ? probed.cgroup : null, instance, log, containers, defaults, hardCpu });
+  refuseMissing(host, options);
+  warnOfMissing(host, log);
+  const engine = runner?.by === 'docker' ? runner.engine : null;
+  if (engine !== null) log.info('container-engine', { title: engine.title, socket: engine.socket });
+  // Also without an engine: what an earlier agent has started with one is found again.
+  const runtime = compositeRuntime(
+    host,
+    createEngineRuntime({ socket: engine?.socket ?? DOCKER_SOCKET, instance, log, abilities: engine?.abilities ?? null, hardCpu }),
+  );
+  const withoutNetworks = engine === null ? withoutImages : 'images of a container engine have the network of the machine: other networks need the oci runtime';
+  const networks = await findNetworks(options, { workDir, instance, bootId: bootId(), withoutImages: withoutNetworks }, log);
   if (networks.kind === 'none' && withoutImages === null) log.info('no-networks', { why: networks.why });
-  const found = { used: kind, abilities: runtime.abilities ?? null, withoutGroups: probed.reasons, withoutImages, networks };
+  const found = { used: kind, abilities: host.abilities ?? null, withoutGroups: probed.reasons, images, networks };
   return { runtime, images, networks, report: reportRuntimes(found), attributes: runtimeAttributes(found) };
 }
 

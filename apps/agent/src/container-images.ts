@@ -1,30 +1,65 @@
-/** What an agent needs to run images: the machine is tried once, the store opened below the work directory, volumes looked at. */
+/** What an agent needs to run images: the machine is tried once, the store opened below the work directory or an engine asked, volumes looked at. */
 import { mkdirSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openImageStore, probeContainers, type ContainerMachine, type HostVolume, type ImageStore } from '@ekiden/isolation';
+import {
+  engineClient,
+  openEngineImages,
+  openImageStore,
+  probeContainers,
+  probeEngine,
+  socketsToTry,
+  type ContainerMachine,
+  type HostVolume,
+  type ImageStore,
+  type ProbedEngine,
+} from '@ekiden/isolation';
 import type { Log } from '@ekiden/model';
 import type { ImagePort, TaskRecord } from './agent-ports.js';
 import type { AgentOptions } from './options.js';
 import { isBelow } from './tasks/read-container.js';
 
-export interface ContainerImages {
-  readonly machine: ContainerMachine;
-  readonly port: ImagePort;
-  readonly store: ImageStore;
+/** Who runs images here. */
+export type ImageRunner =
+  | { readonly by: 'oci'; readonly machine: ContainerMachine; readonly port: ImagePort; readonly store: ImageStore }
+  | { readonly by: 'docker'; readonly engine: Extract<ProbedEngine, { kind: 'ready' }>; readonly port: ImagePort };
+
+export interface FoundImages {
+  /** Null: nobody. */
+  readonly runner: ImageRunner | null;
+  /** Why each is not used; empty for the one that is. */
+  readonly reasons: Readonly<Record<ImageRunner['by'], readonly string[]>>;
 }
 
-export type FoundImages = { readonly kind: 'ready'; readonly images: ContainerImages } | { readonly kind: 'none'; readonly why: string };
+type ImageOptions = Pick<
+  AgentOptions,
+  'imageRuntime' | 'dockerSocket' | 'insecureRegistries' | 'imageAuthFile' | 'imageStallMs' | 'imageMaxMib' | 'allowVolumes'
+>;
 
 const MIB = 1024 * 1024;
 
-/** `hasGroups`: the runtime holds tasks in control groups, without which no container is run. */
-export async function findImages(options: AgentOptions, workDir: string, hasGroups: boolean, log: Log): Promise<FoundImages> {
-  if (!hasGroups) return { kind: 'none', why: 'images need the cgroup runtime, which this agent does not have' };
+/** `hasGroups`: the runtime holds tasks in control groups, without which oci runs no container. */
+export async function findImages(options: ImageOptions, workDir: string, hasGroups: boolean, log: Log): Promise<FoundImages> {
+  const wanted = options.imageRuntime;
+  const notChosen = [`not chosen: --image-runtime ${wanted}`];
+  const oci = wanted === 'auto' || wanted === 'oci' ? await findOci(options, workDir, hasGroups, log) : notChosen;
+  if (!Array.isArray(oci)) return { runner: oci, reasons: { oci: [], docker: wanted === 'oci' ? notChosen : ['not needed: oci does all that it does'] } };
+  const docker = wanted === 'auto' || wanted === 'docker' ? await findDocker(options) : notChosen;
+  return Array.isArray(docker) ? { runner: null, reasons: { oci, docker } } : { runner: docker, reasons: { oci, docker: [] } };
+}
+
+/** Why no image is run here; null: they are. Pure. */
+export function imagesRefused({ runner, reasons }: FoundImages): string | null {
+  return runner !== null ? null : [...new Set([...reasons.oci, ...reasons.docker])].join('; ');
+}
+
+/** Or why not. */
+async function findOci(options: ImageOptions, workDir: string, hasGroups: boolean, log: Log): Promise<ImageRunner | string[]> {
+  if (!hasGroups) return ['images need the cgroup runtime, which this agent does not have'];
   const dir = join(workDir, 'images');
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const probed = await probeContainers(dir);
-  if (probed.kind === 'missing') return { kind: 'none', why: probed.reasons.join('; ') };
+  if (probed.kind === 'missing') return [...probed.reasons];
   const store = openImageStore({
     dir,
     tools: probed.imageTools,
@@ -34,15 +69,25 @@ export async function findImages(options: AgentOptions, workDir: string, hasGrou
     stallMs: options.imageStallMs,
     maxImageBytes: options.imageMaxMib * MIB,
   });
-  return {
-    kind: 'ready',
-    images: {
-      machine: probed.machine,
-      store,
-      port: { ensure: (wish) => store.ensure(wish), openVolumes: (volumes) => openVolumes(volumes, options.allowVolumes) },
-    },
-  };
+  return { by: 'oci', machine: probed.machine, store, port: portOf(store, options) };
 }
+
+async function findDocker(options: ImageOptions): Promise<ImageRunner | string[]> {
+  const engine = await probeEngine(socketsToTry(options.dockerSocket, process.getuid?.() ?? null));
+  if (engine.kind === 'missing') return [...engine.reasons];
+  const images = openEngineImages({
+    client: engineClient(engine.socket),
+    authFile: options.imageAuthFile,
+    stallMs: options.imageStallMs,
+    maxImageBytes: options.imageMaxMib * MIB,
+  });
+  return { by: 'docker', engine, port: portOf(images, options) };
+}
+
+const portOf = (images: Pick<ImagePort, 'ensure'>, { allowVolumes }: ImageOptions): ImagePort => ({
+  ensure: (wish) => images.ensure(wish),
+  openVolumes: (volumes) => openVolumes(volumes, allowVolumes),
+});
 
 /** Follows links once more than the user may: what they lead to has to be allowed as well, and is what is mounted. */
 export async function openVolumes(volumes: readonly HostVolume[], allowed: readonly string[]): Promise<readonly HostVolume[]> {

@@ -23,6 +23,7 @@ import { bootId, machineResources } from './machine.js';
 import { agentOptions, checkMasters, parseAttributes, parseCapabilities, type AgentOptions } from './options.js';
 import { answerParent } from './parent-requests.js';
 import { type ChosenRuntime, chooseRuntime } from './choose-runtime.js';
+import { imagesRefused } from './container-images.js';
 import { duMeter } from './sandbox/disk-meter.js';
 import { startHousekeeping } from './sandbox/housekeeping.js';
 import { createFetcher } from './sandbox/create-fetcher.js';
@@ -92,7 +93,7 @@ async function main(): Promise<RunningService> {
     hostPorts: systemHostPorts,
     disk: duMeter,
     history: fsHistoryStore(workDir),
-    ...(images.kind === 'ready' ? { images: images.images.port } : {}),
+    ...(images.runner === null ? {} : { images: images.runner.port }),
     ...(networks.kind === 'ready' ? { networks: networks.port } : {}),
     probe: systemProbe(runtime),
   };
@@ -105,7 +106,7 @@ async function main(): Promise<RunningService> {
     tasks: () => agent.tasks(),
     rotation,
     retentionMs,
-    ...(images.kind === 'ready' ? { images: images.images.store, imageKeepMs: options.imageKeepHours * 3_600_000 } : {}),
+    ...(images.runner?.by === 'oci' ? { images: images.runner.store, imageKeepMs: options.imageKeepHours * 3_600_000 } : {}),
   });
   answerParent(agent, log);
   const url = `http://${advertised(options)}:${port}`;
@@ -147,7 +148,7 @@ function agentConfig(options: AgentOptions, workDir: string, port: number, { ima
     diskPolicy: options.diskPolicy as 'off' | 'warn' | 'kill',
     diskCheckMs: options.diskCheckMs,
     containers: {
-      imagesRefused: images.kind === 'ready' ? null : `this agent runs no images: ${images.why}`,
+      imagesRefused: images.runner === null ? `this agent runs no images: ${imagesRefused(images)}` : null,
       volumeDirs: options.allowVolumes,
       allowsPrivileged: options.allowPrivileged,
       networksRefused: networks.kind === 'ready' ? null : `this agent gives tasks no networks of their own: ${networks.why}`,

@@ -5,6 +5,9 @@ import { reportRuntimes, runtimeAttributes } from './report-runtimes.js';
 
 const NO_NETWORKS = { kind: 'none', why: 'no ip' } as const;
 
+const WITHOUT_CRUN = { runner: null, reasons: { oci: ['install the package crun'], docker: ['there is no container engine'] } } as const;
+const port = { ensure: () => Promise.reject(new Error('not asked')), openVolumes: () => Promise.resolve([]) };
+
 const withReason = (...missing: readonly (keyof Abilities)[]): Abilities =>
   Object.fromEntries(ABILITIES.map((ability) => [ability, missing.includes(ability) ? `${ability} needs a package` : null])) as unknown as Abilities;
 
@@ -13,23 +16,37 @@ it('is what the used runtime cannot give, and why the others are not used', () =
     used: 'cgroup',
     abilities: withReason('seccomp'),
     withoutGroups: [],
-    withoutImages: 'install the package crun',
+    images: WITHOUT_CRUN,
     networks: NO_NETWORKS,
   } as const;
   expect(reportRuntimes(found)).toEqual([
     { name: 'process', isUsed: false, reasons: ['not needed: cgroup does all that it does'] },
     { name: 'cgroup', isUsed: true, reasons: ['seccomp needs a package'] },
     { name: 'oci', isUsed: false, reasons: ['install the package crun'] },
+    { name: 'docker', isUsed: false, reasons: ['there is no container engine'] },
   ]);
 });
 
+/** With a container engine that gives no limit of processes. */
+const byDocker = {
+  runner: {
+    by: 'docker',
+    engine: { kind: 'ready', socket: '/run/docker.sock', title: 'Docker 27', abilities: withReason('pids-limit') },
+    port,
+  },
+  reasons: { oci: ['install the package crun'], docker: [] },
+} as const;
+
 it('shows what images lack of networks', () => {
-  const found = { used: 'cgroup', abilities: withReason(), withoutGroups: [], withoutImages: null, networks: NO_NETWORKS } as const;
-  expect(reportRuntimes(found)[2]).toEqual({ name: 'oci', isUsed: true, reasons: ['no ip'] });
+  const found = { used: 'cgroup', abilities: withReason(), withoutGroups: [], images: byDocker, networks: NO_NETWORKS } as const;
+  expect(reportRuntimes(found).slice(2)).toEqual([
+    { name: 'oci', isUsed: false, reasons: ['install the package crun'] },
+    { name: 'docker', isUsed: true, reasons: ['pids-limit needs a package', 'no ip'] },
+  ]);
 });
 
 it('names what keeps control groups from being used', () => {
-  const found = { used: 'process', abilities: withReason(), withoutGroups: ['cpu is read-only'], withoutImages: 'no groups', networks: NO_NETWORKS } as const;
+  const found = { used: 'process', abilities: withReason(), withoutGroups: ['cpu is read-only'], images: WITHOUT_CRUN, networks: NO_NETWORKS } as const;
   expect(reportRuntimes(found).slice(0, 2)).toEqual([
     { name: 'process', isUsed: true, reasons: [] },
     { name: 'cgroup', isUsed: false, reasons: ['cpu is read-only'] },
@@ -38,13 +55,13 @@ it('names what keeps control groups from being used', () => {
 });
 
 it('says in attributes what an app may ask for in vain', () => {
-  expect(runtimeAttributes({ abilities: withReason('pids-limit', 'seccomp'), withoutImages: 'no crun', networks: NO_NETWORKS })).toEqual({
-    'ekiden-images': 'no: no crun',
+  expect(runtimeAttributes({ abilities: withReason('pids-limit', 'seccomp'), images: WITHOUT_CRUN, networks: NO_NETWORKS })).toEqual({
+    'ekiden-images': 'no: install the package crun; there is no container engine',
     'ekiden-networks': 'no: no ip',
     'ekiden-lacks': 'pids-limit,seccomp',
   });
-  expect(runtimeAttributes({ abilities: withReason(), withoutImages: null, networks: { kind: 'ready', names: ['mesos-bridge', 'blue'] } })).toEqual({
-    'ekiden-images': 'oci',
+  expect(runtimeAttributes({ abilities: withReason(), images: byDocker, networks: { kind: 'ready', names: ['mesos-bridge', 'blue'] } })).toEqual({
+    'ekiden-images': 'docker',
     'ekiden-networks': 'mesos-bridge,blue',
   });
 });

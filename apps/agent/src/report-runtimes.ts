@@ -6,36 +6,39 @@ import type { RuntimeReport } from '@ekiden/agent-link';
 import type { Abilities } from '@ekiden/isolation';
 import { IMAGES_ATTRIBUTE, LACKS_ATTRIBUTE, NETWORKS_ATTRIBUTE } from '@ekiden/mesos';
 import { ABILITIES } from '@ekiden/model';
+import { imagesRefused, type FoundImages, type ImageRunner } from './container-images.js';
 
 export interface FoundRuntimes {
   readonly used: 'process' | 'cgroup';
   readonly abilities: Abilities | null;
   /** Why there are no control groups; empty: there are. */
   readonly withoutGroups: readonly string[];
-  /** Why images are not run; null: they are. */
-  readonly withoutImages: string | null;
+  readonly images: FoundImages;
   /** That tasks can have of their own. */
   readonly networks: { readonly kind: 'ready'; readonly names: readonly string[] } | { readonly kind: 'none'; readonly why: string };
 }
 
-export function reportRuntimes({ used, abilities, withoutGroups, withoutImages, networks }: FoundRuntimes): readonly RuntimeReport[] {
+export function reportRuntimes({ used, abilities, withoutGroups, images, networks }: FoundRuntimes): readonly RuntimeReport[] {
   const missing = [...new Set(Object.values(abilities ?? {}).filter((why) => why !== null))];
   const cgroup = used === 'cgroup' ? missing : withoutGroups.length > 0 ? withoutGroups : ['not chosen: --runtime process'];
+  const runnerOf = (by: ImageRunner['by']): Omit<RuntimeReport, 'name'> => {
+    const { runner, reasons } = images;
+    if (runner?.by !== by) return { isUsed: false, reasons: reasons[by] };
+    const own = runner.by === 'docker' ? Object.values(runner.engine.abilities).filter((why) => why !== null) : [];
+    return { isUsed: true, reasons: [...new Set([...own, ...(networks.kind === 'none' ? [networks.why] : [])])] };
+  };
   return [
     { name: 'process', isUsed: used === 'process', reasons: used === 'process' ? missing : ['not needed: cgroup does all that it does'] },
     { name: 'cgroup', isUsed: used === 'cgroup', reasons: cgroup },
-    { name: 'oci', isUsed: withoutImages === null, reasons: withoutImages !== null ? [withoutImages] : networks.kind === 'none' ? [networks.why] : [] },
+    { name: 'oci', ...runnerOf('oci') },
+    { name: 'docker', ...runnerOf('docker') },
   ];
 }
 
-export function runtimeAttributes({
-  abilities,
-  withoutImages,
-  networks,
-}: Pick<FoundRuntimes, 'abilities' | 'withoutImages' | 'networks'>): Readonly<Record<string, string>> {
+export function runtimeAttributes({ abilities, images, networks }: Pick<FoundRuntimes, 'abilities' | 'images' | 'networks'>): Readonly<Record<string, string>> {
   const lacks = ABILITIES.filter((ability) => abilities?.[ability] != null);
   return {
-    [IMAGES_ATTRIBUTE]: withoutImages === null ? 'oci' : `no: ${withoutImages}`,
+    [IMAGES_ATTRIBUTE]: images.runner?.by ?? `no: ${imagesRefused(images) ?? ''}`,
     [NETWORKS_ATTRIBUTE]: networks.kind === 'ready' ? networks.names.join(',') : `no: ${networks.why}`,
     ...(lacks.length === 0 ? {} : { [LACKS_ATTRIBUTE]: lacks.join(',') }),
   };

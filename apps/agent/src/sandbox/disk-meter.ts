@@ -10,7 +10,7 @@ export const duMeter: DiskMeter = {
   usedKib: (sandbox) =>
     new Promise((resolve, reject) => {
       // -x: what is mounted in there is not its own. Only the sum is printed.
-      execFile('nice', ['-n', NICEST, 'du', '-skx', '--', sandbox], { timeout: DU_TIMEOUT_MS, encoding: 'utf8' }, (error, stdout, stderr) => {
+      execFile('nice', ['-n', NICEST, 'du', '-skxH', '--', sandbox], { timeout: DU_TIMEOUT_MS, encoding: 'utf8' }, (error, stdout, stderr) => {
         // Status 1 says that files went away meanwhile: the sum is there all the same.
         const kib = Number.parseInt(stdout, 10);
         if (Number.isFinite(kib)) resolve(kib);

@@ -1,0 +1,116 @@
+/** Apps that are images on an agent with a container engine: pulled, run, watched, stopped; the agent dies, the engine dies, nothing is left. */
+import { join } from 'node:path';
+import { type OwnEngine, openOwnEngine } from '../../libs/isolation/test/own-engine.js';
+import { startRegistry, type LocalRegistry } from '../../libs/isolation/test/local-registry.js';
+import { Ekiden, eventually, freePorts, type AnyJson } from './ekiden.js';
+import { joinAgent, LonePart, onAgent } from './lone-part.js';
+
+jest.setTimeout(180_000);
+
+const SMALL = { cpus: 0.05, mem: 32, backoffSeconds: 300 };
+const SERVE = 'echo "hello $GREETING from $MESOS_SANDBOX" >/tmp/index.html; exec httpd -f -p $HOST:$PORT0 -h /tmp';
+const CHECKED = { healthChecks: [{ protocol: 'HTTP', path: '/index.html', portIndex: 0, intervalSeconds: 1, gracePeriodSeconds: 60 }] };
+
+let ekiden: Ekiden;
+let engine: OwnEngine;
+let registry: LocalRegistry;
+let agent: LonePart;
+let image: string;
+let port: number;
+
+const joinEngine = (): Promise<LonePart> =>
+  joinAgent(ekiden, 'engine', join(ekiden.dataDir, 'engine'), [
+    ...['--image-runtime', 'docker', '--docker-socket', engine.socket],
+    // The same again after a restart: commands in its tasks are asked of it there.
+    ...['--port', String(port)],
+    ...['--disk-policy', 'kill', '--disk-check-ms', '200'],
+  ]);
+
+beforeAll(async () => {
+  registry = await startRegistry();
+  image = registry.push('busybox:v1', ['--config.env', 'GREETING=image', '--config.cmd', '/bin/sh', '--config.cmd', '-c', '--config.cmd', SERVE]);
+  engine = await openOwnEngine('machine');
+  ekiden = await Ekiden.start();
+  [port = 0] = await freePorts(1);
+  agent = await joinEngine();
+});
+afterAll(async () => {
+  for (const app of (await ekiden.get('/v2/apps')).body.apps) await ekiden.send('DELETE', `/v2/apps/${app.id}?force=true`);
+  await eventually('no task is left', async () => (await ekiden.get('/v2/tasks')).body.tasks.length === 0);
+  await eventually('no container is left', async () => (await engine.docker('ps', '-aq')) === '');
+  await LonePart.endAll();
+  await ekiden.end();
+  await registry.close();
+  expect(await engine.end()).toEqual([]);
+});
+
+const docker = (name: string, more: object = {}): object => ({ container: { type: 'DOCKER', docker: { image: name, ...more } }, ...onAgent('engine') });
+
+async function page(task: AnyJson): Promise<string> {
+  return await (await fetch(`http://${task.host}:${task.ports[0]}/index.html`)).text();
+}
+
+async function failureOf(id: string, app: object): Promise<string> {
+  await ekiden.send('PUT', `/v2/apps/${id}`, { id, ...SMALL, ...app });
+  let message = '';
+  await eventually(`${id} fails`, async () => {
+    message = (await ekiden.get(`/v2/apps/${id}?embed=app.lastTaskFailure`)).body.app.lastTaskFailure?.message ?? '';
+    return message !== '';
+  });
+  return message;
+}
+
+it('pulls the image and runs what it says, healthy, through the death of the agent, with its log and commands in it', async () => {
+  await ekiden.deploy({ id: '/engine/own', ...SMALL, ...docker(image), ...CHECKED });
+  const [task] = await ekiden.tasks('/engine/own');
+  expect(await page(task)).toBe('hello image from /mnt/mesos/sandbox\n');
+  await agent.kill();
+  expect(await page(task)).toBe('hello image from /mnt/mesos/sandbox\n');
+  agent = await joinEngine();
+  await ekiden.settled('/engine/own');
+  expect((await ekiden.tasks('/engine/own'))[0].id).toBe(task.id);
+  await eventually('a command runs in it', () => ekiden.cli('exec', '/engine/own', '--', '/bin/cat', '/tmp/index.html').out.includes('hello image'));
+  expect(ekiden.cli('nodes', '-v').out).toMatch(/docker: used/);
+  await ekiden.send('DELETE', '/v2/apps//engine/own?force=true');
+  await eventually('the container is gone', async () => (await engine.docker('ps', '-aq')) === '');
+});
+
+it('runs each instance once, although its agent is killed in the middle of its launch', async () => {
+  const app = { id: '/engine/killed', ...SMALL, backoffSeconds: 0, instances: 4, ...docker(image, { forcePullImage: true }), ...CHECKED };
+  expect((await ekiden.send('PUT', '/v2/apps//engine/killed', app)).status).toBeLessThan(300);
+  await eventually('a container is there', async () => (await engine.docker('ps', '-aq')) !== '');
+  await agent.kill();
+  agent = await joinEngine();
+  await ekiden.settled('/engine/killed');
+  const tasks = await ekiden.tasks('/engine/killed');
+  expect(await Promise.all(tasks.map(page))).toEqual(Array.from({ length: 4 }, () => 'hello image from /mnt/mesos/sandbox\n'));
+  await eventually('there are as many containers', async () => (await engine.docker('ps', '-aq')).split('\n').length === 4);
+  await ekiden.send('DELETE', '/v2/apps//engine/killed?force=true');
+});
+
+it('replaces what has ended with its engine, and says why', async () => {
+  await ekiden.deploy({ id: '/engine/dies', ...SMALL, backoffSeconds: 0, ...docker(image), ...CHECKED });
+  const [task] = await ekiden.tasks('/engine/dies');
+  await engine.kill();
+  await engine.start();
+  await eventually('another task runs', async () => {
+    const [now] = await ekiden.tasks('/engine/dies');
+    return now !== undefined && now.id !== task.id && now.state === 'TASK_RUNNING';
+  });
+  const { body } = await ekiden.get('/v2/apps//engine/dies?embed=app.lastTaskFailure');
+  expect(body.app.lastTaskFailure.message).toContain('engine was restarted');
+  await ekiden.send('DELETE', '/v2/apps//engine/dies?force=true');
+});
+
+it.each([
+  ['an image that does not exist', () => docker(`${registry.address}/nothing:v1`), 'manifest unknown'],
+  [
+    'a user of the image that is not there',
+    () => docker(registry.push('nobody:v1', ['--config.user', 'ghost', '--config.cmd', '/bin/true'])),
+    'no user "ghost"',
+  ],
+  ['an image without a command', () => docker(registry.push('empty:v1', [])), 'neither entrypoint nor command'],
+  ['more than its disk, beside its sandbox', () => ({ ...docker(image), disk: 8, cmd: 'dd if=/dev/zero of=/big bs=1M count=20; sleep 1000' }), 'Disk usage'],
+])('says why it fails: %s', async (_, app, why) => {
+  expect(await failureOf(`/engine/f${why.replaceAll(/\W/g, '').slice(0, 20).toLowerCase()}`, app())).toContain(why);
+});
