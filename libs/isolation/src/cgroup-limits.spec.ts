@@ -1,5 +1,5 @@
 /** Limits that the kernel really keeps, on whatever version of control groups this machine has. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RealTasks, realTasks, until } from '../test/real-tasks.js';
 import type { CgroupDriver, LaunchSpec } from './index.js';
@@ -105,10 +105,11 @@ describe('limits', () => {
     for (const spec of [large, small]) await inside.start(spec);
     await until('both to have run', () => [large, small].every((spec) => cpuNs(spec) > 200e6));
     const before = [large, small].map(cpuNs);
-    await until('both to have run for a while', () => cpuNs(small) - (before[1] ?? 0) > 500e6);
-    const [ofLarge = 0, ofSmall = 1] = [large, small].map((spec, at) => cpuNs(spec) - (before[at] ?? 0));
-    expect(ofLarge / ofSmall).toBeGreaterThan(2.8);
-    expect(ofLarge / ofSmall).toBeLessThan(5.6);
+    // In the long run: where the processor is emulated, a moment is unfair.
+    await until('four times as much to have come to the large one', () => {
+      const [ofLarge = 0, ofSmall = 0] = [large, small].map((spec, at) => cpuNs(spec) - (before[at] ?? 0));
+      return ofSmall > 500e6 && ofLarge / ofSmall > 2.8 && ofLarge / ofSmall < 5.6;
+    });
   }, 60_000);
 
   it('change while the task runs, both up and down, and never below what it holds', async () => {
@@ -134,9 +135,28 @@ describe('limits', () => {
     expect(await inside.ended(spec.taskId)).toMatchObject({ signal: 'SIGKILL', oomKilled: false });
   }, 30_000);
 
+  it('never go below what it holds in files that are memory', async () => {
+    const inside = await enter();
+    if (inside === null) return;
+    const file = `/dev/shm/${inside.instance}`;
+    try {
+      const spec = inside.spec(`dd if=/dev/zero of=${file} bs=${1 << 20} count=64; echo held; sleep 1000`, { limits: { cpusMilli: 500, memMib: 160 } });
+      await inside.start(spec);
+      await until('the memory to be held', () => inside.output(spec) === 'held\n');
+      expect(inside.runtime.resize?.(spec.taskId, { cpusMilli: 750, memMib: 32 })).toMatchObject({ kind: 'refused' });
+      expect(memoryLimit(spec)).toBe(160 << 20);
+      inside.runtime.kill(spec.taskId);
+      expect(await inside.ended(spec.taskId)).toMatchObject({ signal: 'SIGKILL', oomKilled: false });
+    } finally {
+      rmSync(file, { force: true });
+    }
+  }, 30_000);
+
   it('hold a busy loop to its quota', async () => {
     const inside = await enter();
-    const spin = 'const end = Date.now() + 1000; while (Date.now() < end); const { user, system } = process.cpuUsage(); console.log((user + system) / 1e6)';
+    // Without what its start takes, which is long where the processor is emulated.
+    const spin =
+      'const before = process.cpuUsage(), end = Date.now() + 1000; while (Date.now() < end); const { user, system } = process.cpuUsage(before); console.log((user + system) / 1e6)';
     const end = await inside?.run('', { command: { kind: 'argv', argv: ['node', '-e', spin] }, limits: { cpusMilli: 250, memMib: 256 } });
     if (end !== undefined) expect(Number(end.stdout)).toBeLessThan(0.7);
   }, 30_000);

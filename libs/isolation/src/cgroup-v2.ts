@@ -92,7 +92,9 @@ export function cgroupV2(root: string): CgroupDriver {
     resize(group, limits) {
       // The kernel would not refuse: it would kill until the rest fits.
       const most = memLimitMib(limits);
-      const held = counter(read(group, 'memory.stat'), 'anon');
+      const stat = read(group, 'memory.stat');
+      // What it has in /dev/shm and other memory without a file of a disk cannot be given back either.
+      const held = counter(stat, 'anon') + counter(stat, 'shmem');
       if (most !== 'unlimited' && held > most * MIB) throw new Error(holdsMore(held, most));
       for (const each of resizeWritesV2(limits)) writeGroupFile(join(root, group), each);
     },

@@ -11,7 +11,8 @@ import { isAlive, listProcesses, readEnviron } from '../src/proc.js';
 import { readJournal } from '../src/run-journal.js';
 
 const CONDITION_PERIOD_MS = 5;
-const CONDITION_TIMEOUT_MS = 20_000;
+/** More where the processor is emulated. */
+const CONDITION_TIMEOUT_MS = Number(process.env['EKIDEN_TEST_PATIENCE_MS'] ?? 20_000);
 
 /** Waits for a condition, looking again every few milliseconds; fails naming it. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
