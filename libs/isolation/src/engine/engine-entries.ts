@@ -142,7 +142,7 @@ export function createEngineEntries(instance: string, log: Log): EngineEntries {
       input: spec.io === 'none' ? null : socket,
       output: spec.io === 'none' ? null : output,
       errors: spec.io === 'none' || hasTerminal ? null : errors,
-      resize: hasTerminal ? createResizer(client, id, spec.io, log) : () => undefined,
+      resize: hasTerminal ? createResizer(client, id, spec.io, log, () => entries.has(entry)) : () => undefined,
       kill() {
         wasKilled = true;
         // Nobody of it is to be found here: then it is let go of.
@@ -210,13 +210,13 @@ function deliver(socket: Duplex, head: Buffer, errors: PassThrough | null, outpu
 }
 
 /** One at a time, the newest size last. */
-function createResizer(client: EngineClient, id: string, first: TerminalSize, log: Log): (size: TerminalSize) => void {
+function createResizer(client: EngineClient, id: string, first: TerminalSize, log: Log, isThere: () => boolean): (size: TerminalSize) => void {
   let wanted: TerminalSize | null = null;
   let isAsking = false;
   /** One that is being started has no terminal yet. */
   let failures = 0;
   const ask = (): void => {
-    if (wanted === null || isAsking) return;
+    if (wanted === null || isAsking || !isThere()) return;
     const asked = wanted;
     wanted = null;
     isAsking = true;

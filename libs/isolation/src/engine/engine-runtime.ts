@@ -5,6 +5,7 @@
  * a slow look is the net below. An end: what the engine says of it → its output is whole in the sandbox → written down → told → removed.
  * While the engine is away nothing is told; what was asked meanwhile (a kill) is asked again when it is back.
  */
+import { setMaxListeners } from 'node:events';
 import { rm } from 'node:fs/promises';
 import type { Log, TaskId } from '@ekiden/model';
 import { defaultTaskPids } from '../cgroup-driver.js';
@@ -53,6 +54,8 @@ const SIGNAL_AGAIN_MS = 1_000;
 export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntime {
   const { instance, log, hardCpu = true } = options;
   const closing = new AbortController();
+  // Each launch that waits for its turn listens: as many as there are tasks.
+  setMaxListeners(0, closing.signal);
   const tasks = new Map<TaskId, EngineTask>();
   const listeners = new Map<TaskId, (exit: TaskExit) => void>();
   const engines = new Map<string, { readonly client: EngineClient; watch: EngineWatch | null }>();
