@@ -53,6 +53,12 @@ export async function openOwnEngine(network: 'own' | 'machine' = 'own'): Promise
     socket,
     docker,
     async start(...more) {
+      const deadline = performance.now() + START_TIMEOUT_MS;
+      // The namespaces are there once the keeper is what it becomes.
+      while (!(readProcFile(`/proc/${keeper.pid}/cmdline`) ?? '').startsWith('sleep')) {
+        if (performance.now() > deadline) throw new Error('there are no namespaces for the engine');
+        await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+      }
       const paths = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'pid'), '-H', `unix://${socket}`];
       const log: string[] = [];
       const own = ['--bridge=none', '--iptables=false', '--ip-forward=false', `--cgroup-parent=/${group}`];
@@ -62,7 +68,6 @@ export async function openOwnEngine(network: 'own' | 'machine' = 'own'): Promise
       });
       started.stderr.on('data', (chunk: Buffer) => log.push(chunk.toString()));
       daemon = started;
-      const deadline = performance.now() + START_TIMEOUT_MS;
       while ((await probeEngine([socket])).kind !== 'ready') {
         if (started.exitCode !== null || performance.now() > deadline) throw new Error(`dockerd does not answer: ${log.join('').slice(-LOG_TAIL)}`);
         await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));

@@ -14,7 +14,8 @@ import { refuseArgv } from '../plan-entry.js';
 import { createReaper } from '../reaper.js';
 import { reasonOf } from '../reason-of.js';
 import type { ExecSpec, ProcessEnd, TaskProcess, TerminalSize } from '../runtime.js';
-import { type EngineClient, fieldIn, textIn } from './engine-client.js';
+import { createBackOff } from './back-off.js';
+import { EngineAway, type EngineClient, fieldIn, textIn } from './engine-client.js';
 import { readFrames } from './log-frames.js';
 
 export interface EngineEntries {
@@ -35,6 +36,8 @@ interface Entry {
 }
 
 const LIFE_BYTES = 6;
+/** How long a command waits for an engine that is away. */
+const ENTRY_WAIT_MS = 10_000;
 /** Its own end is seen when its output closes; something that it has left behind may hold that open. */
 const LOOK_EVERY_MS = 1_000;
 /** Between the end of the output and that of the command, as the engine tells it. */
@@ -69,18 +72,16 @@ export function createEngineEntries(instance: string, log: Log): EngineEntries {
     const name = `${ENTRY_PREFIX}${life}-${count}`;
     const terminal = typeof spec.io === 'string' ? null : spec.io;
     const mark = `${MARKER}=${family}.${name}`;
-    const created = await client.call('POST', `/containers/${container}/exec`, {
-      body: {
-        Cmd: spec.argv,
-        Env: [mark, ...(terminal === null ? [] : [`TERM=${terminal.type}`])],
-        Tty: terminal !== null,
-        ...consoleSize(terminal),
-        AttachStdin: spec.io !== 'none',
-        AttachStdout: true,
-        AttachStderr: true,
-      },
-    });
-    const id = textIn(created, 'Id');
+    const body = {
+      Cmd: spec.argv,
+      Env: [mark, ...(terminal === null ? [] : [`TERM=${terminal.type}`])],
+      Tty: terminal !== null,
+      ...consoleSize(terminal),
+      AttachStdin: spec.io !== 'none',
+      AttachStdout: true,
+      AttachStderr: true,
+    };
+    const id = textIn(await patiently(() => client.call('POST', `/containers/${container}/exec`, { body })), 'Id');
     const { socket, head } = await client.hijack(`/exec/${id}/start`, { Detach: false, Tty: terminal !== null, ...consoleSize(terminal) });
     const entry: Entry = { taskId: taskId(name), mark, gone: null };
     entries.add(entry);
@@ -166,6 +167,20 @@ export function createEngineEntries(instance: string, log: Log): EngineEntries {
       for (const { pid } of listProcesses()) if (readEnviron(pid).some((entry) => marks.includes(entry))) signalProcess(pid, 'SIGKILL');
     },
   };
+}
+
+/** An engine that is just being restarted makes no health check fail. Asking again is harmless: what was made so is not started. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  const backOff = createBackOff();
+  const begun = performance.now();
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof EngineAway) || performance.now() - begun > ENTRY_WAIT_MS) throw error;
+      await backOff.wait();
+    }
+  }
 }
 
 /** Engines of API 1.42 and later begin with it; the others are told a moment later. */

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Log } from '@ekiden/model';
 import { reasonOf } from '../reason-of.js';
 import { createBackOff } from './back-off.js';
-import { type EngineClient, fieldIn, textIn } from './engine-client.js';
+import { type EngineClient, fieldIn, numberIn, textIn } from './engine-client.js';
 import { INSTANCE_LABEL, TASK_LABEL } from './engine-journal.js';
 
 export interface EngineListener {
@@ -34,6 +34,7 @@ const MS_PER_SEC = 1000;
 export function watchEngine(client: EngineClient, instance: string, listener: EngineListener, log: Log): EngineWatch {
   const closing = new AbortController();
   const backOff = createBackOff();
+  let newestOom = 0;
   const net = setInterval(() => listener.look(), LOOK_EVERY_MS);
   net.unref();
 
@@ -65,7 +66,11 @@ export function watchEngine(client: EngineClient, instance: string, listener: En
     for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
       const event = readEvent(line);
       if (event?.kind === 'died') listener.died(event.taskId, event.status);
-      if (event?.kind === 'oom') listener.outOfMemory(event.taskId);
+      // Each counts once, though it is told again after a connection was broken.
+      if (event?.kind === 'oom' && event.at > newestOom) {
+        newestOom = event.at;
+        listener.outOfMemory(event.taskId);
+      }
     }
   }
 
@@ -79,7 +84,8 @@ export function watchEngine(client: EngineClient, instance: string, listener: En
   };
 }
 
-type EngineEvent = { readonly kind: 'died'; readonly taskId: string; readonly status: number | null } | { readonly kind: 'oom'; readonly taskId: string };
+type EngineEvent =
+  { readonly kind: 'died'; readonly taskId: string; readonly status: number | null } | { readonly kind: 'oom'; readonly taskId: string; readonly at: number };
 
 /** One line of the stream; null when it says nothing to us. Pure. */
 export function readEvent(line: string): EngineEvent | null {
@@ -93,7 +99,7 @@ export function readEvent(line: string): EngineEvent | null {
   const attributes = fieldIn(fieldIn(event, 'Actor'), 'Attributes');
   const taskId = textIn(attributes, TASK_LABEL);
   if (taskId === '') return null;
-  if (action === 'oom') return { kind: 'oom', taskId };
+  if (action === 'oom') return { kind: 'oom', taskId, at: numberIn(event, 'timeNano') };
   if (action !== 'die' && action !== 'died') return null;
   // podman spells it otherwise.
   const status = textIn(attributes, 'exitCode') || textIn(attributes, 'containerExitCode');

@@ -113,10 +113,12 @@ function parseLine(line: string): readonly unknown[] {
 function exitIn(value: unknown): TaskExit | null {
   if (value === undefined) return null;
   const code = fieldIn(value, 'code');
+  const oomKills = numberIn(value, 'oomKills');
   return {
     code: typeof code === 'number' ? code : null,
     signal: textIn(value, 'signal') || null,
     oomKilled: fieldIn(value, 'oomKilled') === true,
     lost: textIn(value, 'lost') || null,
+    ...(oomKills > 0 ? { oomKills } : {}),
   };
 }

@@ -95,8 +95,8 @@ describe('an end', () => {
   const ended = (status: number, oomKilled = false, error = ''): Parameters<typeof exitOfContainer>[0] => ({ kind: 'ended', status, oomKilled, error });
   it('for memory is known by the engine’s flag or its event', () => {
     expect(exitOfContainer(ended(137, true), NOTHING_SEEN)).toMatchObject({ signal: 'SIGKILL', oomKilled: true });
-    expect(exitOfContainer(ended(137), { ...NOTHING_SEEN, oomEvent: true })).toMatchObject({ oomKilled: true });
-    expect(exitOfContainer(ended(1), { ...NOTHING_SEEN, oomEvent: true })).toMatchObject({ code: 1, oomKilled: false });
+    expect(exitOfContainer(ended(137), { ...NOTHING_SEEN, oomEvents: 1 })).toMatchObject({ oomKilled: true });
+    expect(exitOfContainer(ended(1), { ...NOTHING_SEEN, oomEvents: 2 })).toMatchObject({ code: 1, oomKilled: false, oomKills: 2 });
   });
   it('with the engine is not its own', () => {
     const away = { ...NOTHING_SEEN, engineWasAway: true };
@@ -111,7 +111,7 @@ it('reads events of Docker and of podman, and nothing else', () => {
   const of = (Action: string, more: object): string => JSON.stringify({ Action, Actor: { Attributes: { [TASK_LABEL]: 't', ...more } } });
   expect(readEvent(of('die', { exitCode: '3' }))).toEqual({ kind: 'died', taskId: 't', status: 3 });
   expect(readEvent(of('died', { containerExitCode: '4' }))).toEqual({ kind: 'died', taskId: 't', status: 4 });
-  expect(readEvent(of('oom', {}))).toEqual({ kind: 'oom', taskId: 't' });
+  expect(readEvent(of('oom', {}))).toEqual({ kind: 'oom', taskId: 't', at: 0 });
   expect(readEvent('{"torn')).toBeNull();
   expect(readEvent('{"Action":"die"}')).toBeNull();
 });

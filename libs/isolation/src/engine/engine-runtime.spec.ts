@@ -134,6 +134,16 @@ it('sends a signal again that the engine did not hear, and the image’s own fir
   expect(await end).toMatchObject({ signal: 'SIGKILL', lost: null });
 });
 
+it('lets a command wait for an engine that is being restarted', async () => {
+  await running();
+  await engine.stop();
+  const asked = runtime.exec({ ...spec, argv: ['/bin/true'], io: 'none' });
+  asked.catch(() => undefined);
+  await engine.start();
+  // It has been asked, and this one knows no commands.
+  await expect(asked).rejects.toThrow('page not found');
+});
+
 describe('after an agent that was killed', () => {
   const asked = (): void => appendLine(spec.runDir, { kind: 'asked', container: name, socket: engine.socket, sandbox: spec.sandbox, stopSignal: 15 });
 

@@ -82,7 +82,7 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
       instance,
       {
         died: (id, status) => byId(id).forEach((task) => died(task, status)),
-        outOfMemory: (id) => byId(id).forEach((task) => (task.oomEvent = true)),
+        outOfMemory: (id) => byId(id).forEach((task) => (task.oomEvents += 1)),
         here() {
           own().forEach(({ pump }) => pump?.wake());
           void lookAtAll(client);

@@ -17,7 +17,7 @@ export interface EngineTask {
   /** The engine has taken a signal of ours. */
   wasSignalled: boolean;
   engineWasAway: boolean;
-  oomEvent: boolean;
+  oomEvents: number;
   /** By an event. */
   seenStatus: number | null;
   exit: TaskExit | null;
@@ -30,6 +30,6 @@ export interface EngineTask {
 export function newEngineTask(taskId: TaskId, runDir: string, client: EngineClient, state: EngineTask['state']): EngineTask {
   return {
     ...{ taskId, runDir, client, state, container: '', stopSignal: 0, pid: 0, wanted: 'nothing', wasSignalled: false, engineWasAway: false },
-    ...{ oomEvent: false, seenStatus: null, exit: null, pump: null, isRemoved: false, removal: null },
+    ...{ oomEvents: 0, seenStatus: null, exit: null, pump: null, isRemoved: false, removal: null },
   };
 }

@@ -53,15 +53,15 @@ export const ENGINE_RESTARTED = 'the container engine was restarted, and ended i
 export interface Seen {
   /** The engine was away while it ran. */
   readonly engineWasAway: boolean;
-  /** The engine told of a process that the kernel killed for memory. */
-  readonly oomEvent: boolean;
+  /** How often the engine told that the kernel killed a process for memory. */
+  readonly oomEvents: number;
   /** We have sent it a signal. */
   readonly wasSignalled: boolean;
   /** By which its image wants to be stopped. */
   readonly stopSignal: number;
 }
 
-export const NOTHING_SEEN: Seen = { engineWasAway: false, oomEvent: false, wasSignalled: false, stopSignal: constants.signals.SIGTERM };
+export const NOTHING_SEEN: Seen = { engineWasAway: false, oomEvents: 0, wasSignalled: false, stopSignal: constants.signals.SIGTERM };
 
 const SIGNAL_OFFSET = 128;
 const SIGKILL_STATUS = SIGNAL_OFFSET + constants.signals.SIGKILL;
@@ -70,13 +70,13 @@ const SIGTERM_STATUS = SIGNAL_OFFSET + constants.signals.SIGTERM;
 const UNKNOWN_STATUS = 255;
 
 export function exitOfContainer({ status, oomKilled, error }: Extract<FoundContainer, { kind: 'ended' }>, seen: Seen): TaskExit {
-  const isOom = status === SIGKILL_STATUS && (oomKilled || seen.oomEvent);
+  const isOom = status === SIGKILL_STATUS && (oomKilled || seen.oomEvents > 0);
   // An engine that is back stops what it finds, as its user would.
   const byEngine = [SIGKILL_STATUS, UNKNOWN_STATUS, SIGTERM_STATUS, SIGNAL_OFFSET + seen.stopSignal];
   const wasEndedByEngine = seen.engineWasAway && !seen.wasSignalled && !isOom && byEngine.includes(status);
   if (wasEndedByEngine) return exitLost(ENGINE_RESTARTED, {});
   if (error !== '') return exitLost(`its container could not be started: ${error}`, {});
-  return { ...exitOfStatus(status, {}), oomKilled: isOom };
+  return { ...exitOfStatus(status, seen.oomEvents > 0 ? { oomKills: seen.oomEvents } : {}), oomKilled: isOom };
 }
 
 /** From `GET /containers/NAME/json`. */
