@@ -84,19 +84,21 @@ export const offersAreSpentOnce: Invariant = {
   sentence:
     'what an ACCEPT launches, and the growth of a task, is paid by offers that were sent, are still out, and hold at least as much; neither leaves a deficit',
   begin: (sight, report) => {
-    let out = new Map<string, OpenOffer>();
-    let master: Master | null = null;
-    /** The ACCEPT that is being handled: what it may spend. */
+    /** By master: for a while there may be two, and the stale one knows nothing of the other's offers. */
+    const byMaster = new WeakMap<Master, Map<string, OpenOffer>>();
     /** What is held for the task whose size is being changed. */
     let growing: Amounts | null = null;
+    /** The ACCEPT or change of a size that is being handled: what it may spend. */
     let purse: { readonly ids: readonly string[]; readonly amounts: Amounts; readonly missing: readonly string[] } | null = null;
-    const follow = (by: Master): void => {
-      if (by !== master) [master, out] = [by, new Map()];
+    const outOf = (master: Master): Map<string, OpenOffer> => {
+      const out = byMaster.get(master) ?? new Map<string, OpenOffer>();
+      byMaster.set(master, out);
+      return out;
     };
     return {
       on: {
         'stream-sent': ({ master: by, event }) => {
-          follow(by);
+          const out = outOf(by);
           if (event.type === 'SUBSCRIBED') out.clear(); // Those of the stream before are withdrawn.
           if (event.type === 'RESCIND') out.delete(event.rescind.offer_id.value);
           if (event.type !== 'OFFERS') return;
@@ -106,7 +108,7 @@ export const offersAreSpentOnce: Invariant = {
           }
         },
         'call-got': ({ master: by, call }) => {
-          follow(by);
+          const out = outOf(by);
           if (call.type !== 'ACCEPT' && call.type !== EKIDEN_RESIZE) return;
           const ids = ((call.type === 'ACCEPT' ? call.accept.offer_ids : call.resize.offer_ids) ?? []).map(({ value }) => value);
           growing = call.type === 'ACCEPT' ? null : heldFor(by, call.resize.agent_id.value, call.resize.task_id.value);
@@ -133,7 +135,7 @@ export const offersAreSpentOnce: Invariant = {
             if (deficit !== null) report(`${names} were launched on ${host} (${agent.value}), which then holds ${deficit}`);
           }
         },
-        'call-done': ({ call, answer }) => {
+        'call-done': ({ master: by, call, answer }) => {
           const ids =
             call.type === 'ACCEPT'
               ? call.accept.offer_ids
@@ -143,14 +145,15 @@ export const offersAreSpentOnce: Invariant = {
                   ? call.resize.offer_ids
                   : [];
           const isSpent = (answer.status >= 200 && answer.status < 300) || (call.type === EKIDEN_RESIZE && ANSWERS_OF_RESIZE.includes(answer.status));
-          if (isSpent) for (const { value } of ids ?? []) out.delete(value);
+          if (isSpent) for (const { value } of ids ?? []) outOf(by).delete(value);
           purse = null;
           growing = null;
         },
       },
       scan: () => {
         const present = sight.master();
-        if (present === null || present !== master) return;
+        if (present === null) return;
+        const out = outOf(present);
         const held = new Set<string>();
         for (const agentId of sight.books.agentIds()) for (const { offerId } of sight.books.of(agentId)?.books.offers ?? []) held.add(offerId);
         for (const id of held) if (!out.has(id)) report(`offer ${id} is out in the master’s books, and was spent, rescinded or never sent`);
