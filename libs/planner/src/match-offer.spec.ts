@@ -87,6 +87,8 @@ describe('matching', () => {
     expect(perOffer(result)).toEqual({ 'offer-2': 1 });
     expect(result.refusals[0]).toMatchObject({ reason: 'UnfulfilledConstraint', text: 'needs pids-limit and seccomp, which the agent does not give' });
     expect(perOffer(match({ offers: offers.slice(0, 1), wanted: wantedOf(aSpec(), 1) }))).toEqual({ 'offer-1': 1 });
+    const inImage = { ...bounded, container: { kind: 'DOCKER' as const, image: 'nginx', forcePullImage: false, isPrivileged: false, volumes: [] } };
+    expect(perOffer(match({ offers: offers.slice(0, 1), wanted: wantedOf(inImage, 1) }))).toEqual({ 'offer-1': 1 });
   });
 
   it('takes an app to agents that have its network, with the ports of the machine that lead there', () => {

@@ -12,7 +12,8 @@ export function lackOf({ imagesRefused, lacks, networks }: AgentLacks, spec: App
     const refusal = networkRefusal(networks, spec.ownNetwork);
     if (refusal !== null) return refusal;
   }
-  if (lacks.length === 0) return null;
+  // What is lacking is lacking to host commands: a container gets it from its runtime, or the launch says why not.
+  if (lacks.length === 0 || spec.container !== null) return null;
   const lacking = neededAbilities(spec).filter((ability) => lacks.includes(ability));
   return lacking.length === 0 ? null : `needs ${lacking.join(' and ')}, which the agent does not give`;
 }
