@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { type OwnEngine, openOwnEngine } from '../../libs/isolation/test/own-engine.js';
 import { startRegistry, type LocalRegistry } from '../../libs/isolation/test/local-registry.js';
-import { Ekiden, eventually, freePorts, type AnyJson } from './ekiden.js';
+import { Ekiden, eventually, freePorts } from './ekiden.js';
+import { failureOf, page } from './image-apps.js';
 import { joinAgent, LonePart, onAgent } from './lone-part.js';
 
 jest.setTimeout(180_000);
@@ -45,20 +46,6 @@ afterAll(async () => {
 });
 
 const docker = (name: string, more: object = {}): object => ({ container: { type: 'DOCKER', docker: { image: name, ...more } }, ...onAgent('engine') });
-
-async function page(task: AnyJson): Promise<string> {
-  return await (await fetch(`http://${task.host}:${task.ports[0]}/index.html`)).text();
-}
-
-async function failureOf(id: string, app: object): Promise<string> {
-  await ekiden.send('PUT', `/v2/apps/${id}`, { id, ...SMALL, ...app });
-  let message = '';
-  await eventually(`${id} fails`, async () => {
-    message = (await ekiden.get(`/v2/apps/${id}?embed=app.lastTaskFailure`)).body.app.lastTaskFailure?.message ?? '';
-    return message !== '';
-  });
-  return message;
-}
 
 it('pulls the image and runs what it says, healthy, through the death of the agent, with its log and commands in it', async () => {
   await ekiden.deploy({ id: '/engine/own', ...SMALL, ...docker(image), ...CHECKED });
@@ -112,5 +99,5 @@ it.each([
   ['an image without a command', () => docker(registry.push('empty:v1', [])), 'neither entrypoint nor command'],
   ['more than its disk, beside its sandbox', () => ({ ...docker(image), disk: 8, cmd: 'dd if=/dev/zero of=/big bs=1M count=20; sleep 1000' }), 'Disk usage'],
 ])('says why it fails: %s', async (_, app, why) => {
-  expect(await failureOf(`/engine/f${why.replaceAll(/\W/g, '').slice(0, 20).toLowerCase()}`, app())).toContain(why);
+  expect(await failureOf(ekiden, `/engine/f${why.replaceAll(/\W/g, '').slice(0, 20).toLowerCase()}`, { ...SMALL, ...app() })).toContain(why);
 });

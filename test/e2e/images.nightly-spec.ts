@@ -5,7 +5,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRegistry, type LocalRegistry } from '../../libs/isolation/test/local-registry.js';
-import { Ekiden, eventually, type AnyJson } from './ekiden.js';
+import { Ekiden, eventually } from './ekiden.js';
+import { failureOf, page } from './image-apps.js';
 import { joinAgent, LonePart, onAgent } from './lone-part.js';
 
 jest.setTimeout(180_000);
@@ -41,20 +42,6 @@ afterAll(async () => {
 const docker = (name: string, more: object = {}, beside: object = {}): object => ({
   container: { type: 'DOCKER', docker: { image: name, ...more }, ...beside },
 });
-
-async function page(task: AnyJson): Promise<string> {
-  return await (await fetch(`http://${task.host}:${task.ports[0]}/index.html`)).text();
-}
-
-async function failureOf(id: string, app: object): Promise<string> {
-  await ekiden.send('PUT', `/v2/apps/${id}`, { id, ...SMALL, ...app });
-  let message = '';
-  await eventually(`${id} fails`, async () => {
-    message = (await ekiden.get(`/v2/apps/${id}?embed=app.lastTaskFailure`)).body.app.lastTaskFailure?.message ?? '';
-    return message !== '';
-  });
-  return message;
-}
 
 it('runs what the image says, healthy, through the death of the agent, and leaves nothing', async () => {
   await ekiden.deploy({ id: '/img/own', ...SMALL, ...docker(image), ...CHECKED, constraints: [['test', 'UNLIKE', 'bare|open']] });
@@ -126,7 +113,7 @@ it('takes options of docker run, and those that loosen rights only where the ope
   await ekiden.deploy({ id: '/img/options', ...SMALL, args, ...docker(image, { parameters }), ...CHECKED });
   expect(await page((await ekiden.tasks('/img/options'))[0])).toBe('web-1\n/tmp\nparameter\n');
   const loose = docker(image, { parameters: [{ key: 'cap-add', value: 'SYS_ADMIN' }] });
-  expect(await failureOf('/img/loose', loose)).toContain('--allow-capabilities SYS_ADMIN');
+  expect(await failureOf(ekiden, '/img/loose', { ...SMALL, ...loose })).toContain('--allow-capabilities SYS_ADMIN');
 });
 
 it('mounts what the operator allows', async () => {
@@ -154,12 +141,12 @@ it.each([
   ],
   ['an image without a command', () => docker(registry.push('empty:v1', [])), 'neither entrypoint nor command'],
 ])('says why it fails: %s', async (_, app, why) => {
-  expect(await failureOf(`/img/f${why.replaceAll(/\W/g, '').slice(0, 20).toLowerCase()}`, app())).toContain(why);
+  expect(await failureOf(ekiden, `/img/f${why.replaceAll(/\W/g, '').slice(0, 20).toLowerCase()}`, { ...SMALL, ...app() })).toContain(why);
 });
 
 it('is stopped for what it writes beside its sandbox', async () => {
   const app = { ...docker(image), ...onAgent('open'), disk: 8, cmd: 'dd if=/dev/zero of=/big bs=1M count=20; sleep 1000' };
-  expect(await failureOf('/img/disk', app)).toContain('Disk usage');
+  expect(await failureOf(ekiden, '/img/disk', { ...SMALL, ...app })).toContain('Disk usage');
 });
 
 it('is not placed where no image runs, and says so', async () => {
