@@ -135,11 +135,12 @@ export function createAgent(ports: AgentPorts): Agent {
       }
     },
   });
+  const needsNetwork = { has: (taskId: TaskId): boolean => table.get(taskId)?.ended === false };
   const sweep = async (): Promise<void> => {
     try {
       const killed = await ports.runtime.sweep(table.ids());
       if (killed > 0) log.warn('unknown-processes-killed', { killed });
-      const left = await ports.networks?.sweep(new Set(table.all().flatMap((task) => (task.ended ? [] : [task.taskId]))));
+      const left = await ports.networks?.sweep(needsNetwork);
       if (left !== undefined && left > 0) log.warn('unknown-networks-removed', { left });
     } catch (error) {
       log.warn('sweep-failed', { why: String(error) });

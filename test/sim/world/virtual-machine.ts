@@ -264,9 +264,13 @@ export class VirtualMachine {
   }
 
   private sweep(known: ReadonlySet<TaskId>): number {
-    const unknown = this.alive().filter((process) => !known.has(process.taskId));
-    for (const process of unknown) this.end(process.taskId, { signal: 'SIGKILL' }, 'agent');
-    return unknown.length;
+    let killed = 0;
+    for (const { taskId } of this.running) {
+      if (known.has(taskId)) continue;
+      this.end(taskId, { signal: 'SIGKILL' }, 'agent');
+      killed += 1;
+    }
+    return killed;
   }
 
   private after<T>(ms: number, work: () => T): Promise<T> {

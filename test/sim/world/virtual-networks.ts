@@ -46,9 +46,13 @@ export class VirtualNetworks {
       },
       sweep: (known) =>
         after(1, () => {
-          const left = [...this.attached.keys()].filter((taskId) => !known.has(taskId));
-          for (const taskId of left) this.remove(taskId);
-          return left.length;
+          let removed = 0;
+          for (const taskId of this.attached.keys()) {
+            if (known.has(taskId)) continue;
+            this.remove(taskId);
+            removed += 1;
+          }
+          return removed;
         }),
       traffic: () => new Map(),
     };

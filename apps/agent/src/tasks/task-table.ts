@@ -14,6 +14,7 @@ export const MAX_TASKS = 20_000;
 export class TaskTable {
   private readonly tasks = new Map<TaskId, LiveTask>();
   private readonly finished = new Set<TaskId>();
+  private knownIds: ReadonlySet<TaskId> | null = null;
 
   get size(): number {
     return this.tasks.size;
@@ -25,11 +26,13 @@ export class TaskTable {
 
   add(task: LiveTask): void {
     this.tasks.set(task.taskId, task);
+    this.knownIds = null;
   }
 
   /** The task is over and acknowledged. */
   finish(taskId: TaskId): void {
     this.tasks.delete(taskId);
+    this.knownIds = null;
     this.finished.add(taskId);
     for (const oldest of this.finished) {
       if (this.finished.size <= MAX_FINISHED_IDS) break;
@@ -45,7 +48,8 @@ export class TaskTable {
     return [...this.tasks.values()];
   }
 
+  /** As of now; the same set as long as no task comes or goes. */
   ids(): ReadonlySet<TaskId> {
-    return new Set(this.tasks.keys());
+    return (this.knownIds ??= new Set(this.tasks.keys()));
   }
 }

@@ -43,7 +43,7 @@ export interface TaskNetworks {
   /** Null: it has none. */
   find(taskId: TaskId): TaskNetwork | null;
   /** Takes away the networks of all tasks that are not `known`; answers how many. */
-  sweep(known: ReadonlySet<TaskId>): Promise<number>;
+  sweep(known: Pick<ReadonlySet<TaskId>, 'has'>): Promise<number>;
   /** As the task sees it. A task is left out when its network tells nothing. */
   traffic(taskIds: readonly TaskId[]): ReadonlyMap<TaskId, InterfaceCounters>;
 }
