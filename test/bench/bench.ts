@@ -13,6 +13,7 @@ import { cpu } from './figures/cpu.js';
 import { isolation } from './figures/isolation.js';
 import { logFlood } from './figures/log-flood.js';
 import { memory } from './figures/memory.js';
+import { neighbours } from './figures/neighbours.js';
 import { reads } from './figures/reads.js';
 import { recovery } from './figures/recovery.js';
 import { rolling } from './figures/rolling.js';
@@ -26,7 +27,7 @@ import { Pm2, PM2_VERSION } from './pm2.js';
 import { linesOf, renderTables } from './report.js';
 
 /** Memory first: idle is what it is before anything has run. */
-const FIGURES: readonly Figure[] = [memory, start, recovery, rolling, scaling, reads, writes, cpu, timeline, isolation, agentRestart, logFlood];
+const FIGURES: readonly Figure[] = [memory, start, recovery, rolling, scaling, reads, writes, cpu, timeline, isolation, agentRestart, logFlood, neighbours];
 const BYTES_IN_GIB = 1024 ** 3;
 
 const progress = (line: string): void => void process.stderr.write(`${line}\n`);

@@ -15,8 +15,9 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { eventually, HOME } from '../e2e/ekiden.js';
 
 const FRAMEWORK = frameworkId('bench');
-/** Of each task; the agent is told to have enough for all. */
+/** Of each task that is given none; the agent is told to have enough for all. */
 const SHARE = { cpus: 0.1, mem: 16 };
+type Share = typeof SHARE;
 
 export class LoneAgent {
   readonly workDir = mkdtempSync(join(tmpdir(), 'ekiden-bench-agent-'));
@@ -82,9 +83,9 @@ export class LoneAgent {
   }
 
   /** Resolves when all of them run. */
-  async launch(count: number, line: string): Promise<void> {
+  async launch(count: number, line: string, share: Share = SHARE): Promise<void> {
     const wanted = this.running.size + count;
-    const tasks = Array.from({ length: count }, () => this.task(line));
+    const tasks = Array.from({ length: count }, () => this.task(line, share));
     this.say({ type: 'launch', framework: { user: '', name: 'bench', id: { value: FRAMEWORK } }, tasks });
     await eventually(`${wanted} tasks run`, () => this.running.size >= wanted);
   }
@@ -117,9 +118,9 @@ export class LoneAgent {
     rmSync(this.workDir, { recursive: true, force: true });
   }
 
-  private task(line: string): TaskInfo {
+  private task(line: string, share: Share): TaskInfo {
     this.made += 1;
-    const resources = Object.entries(SHARE).map(([name, value]) => ({ name, type: 'SCALAR' as const, scalar: { value } }));
+    const resources = Object.entries(share).map(([name, value]) => ({ name, type: 'SCALAR' as const, scalar: { value } }));
     return { name: 'bench', task_id: { value: `bench.${this.made}` }, agent_id: { value: 'agent' }, resources, command: { value: line } };
   }
 

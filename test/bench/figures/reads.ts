@@ -1,12 +1,12 @@
 /** Reads a second with 100 apps, by autocannon in a process of its own. Floor: a bare node:http server answering the same bytes. */
-import { execFile, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { turn, type Context, type Figure } from '../context.js';
 import type { EkidenContender } from '../ekiden-contender.js';
+import { load } from '../load.js';
 import { withApps } from './many-apps.js';
 
 const APPS = 100;
@@ -31,10 +31,12 @@ export const reads: Figure = {
 async function compare(context: Context, { ekiden }: EkidenContender, what: string, path: string): Promise<void> {
   const seconds = context.quick ? QUICK_SECONDS : SECONDS;
   const bytes = Buffer.from(await (await fetch(ekiden.api + path)).arrayBuffer());
-  const floor = await withBareServer(bytes, (url) => requestsPerSecond(url, seconds));
+  const floor = await withBareServer(bytes, (url) => perSecond(url, seconds));
   context.sample({ figure: 'reads', what, unit: '/s', of: 'floor', value: floor });
-  context.sample({ figure: 'reads', what, unit: '/s', of: 'ekiden', value: await requestsPerSecond(ekiden.api + path, seconds) });
+  context.sample({ figure: 'reads', what, unit: '/s', of: 'ekiden', value: await perSecond(ekiden.api + path, seconds) });
 }
+
+const perSecond = async (url: string, seconds: number): Promise<number> => (await load(url, CONNECTIONS, seconds)).perSecond;
 
 async function withBareServer<T>(bytes: Buffer, use: (url: string) => Promise<T>): Promise<T> {
   const dir = mkdtempSync(join(tmpdir(), 'ekiden-bench-bare-'));
@@ -47,18 +49,4 @@ async function withBareServer<T>(bytes: Buffer, use: (url: string) => Promise<T>
     server.kill('SIGKILL');
     rmSync(dir, { recursive: true, force: true });
   }
-}
-
-interface Report {
-  readonly requests: { readonly average: number };
-  readonly non2xx: number;
-  readonly errors: number;
-}
-
-async function requestsPerSecond(url: string, seconds: number): Promise<number> {
-  const args = ['node_modules/autocannon/autocannon.js', '--json', '--no-progress', '-c', `${CONNECTIONS}`, '-d', `${seconds}`, url];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 16 * 1024 * 1024 });
-  const report: Report = JSON.parse(stdout);
-  if (report.non2xx + report.errors > 0) throw new Error(`${url}: ${report.non2xx} answers were not 2xx, ${report.errors} requests failed`);
-  return report.requests.average;
 }
