@@ -8,9 +8,11 @@ import { startRegistry, type LocalRegistry } from '../../libs/isolation/test/loc
 import { Ekiden, eventually } from './ekiden.js';
 import { failureOf, page } from './image-apps.js';
 import { joinAgent, LonePart, onAgent } from './lone-part.js';
+import { memoryLimit } from './memory-limit.js';
 
 jest.setTimeout(180_000);
 
+const MIB = 1024 * 1024;
 /** One failure is enough: the next launch is minutes away. */
 const SMALL = { cpus: 0.05, mem: 32, backoffSeconds: 300 };
 const SERVE = 'echo "hello $GREETING from $MESOS_SANDBOX" >/tmp/index.html; exec httpd -f -p $HOST:$PORT0 -h /tmp';
@@ -85,6 +87,39 @@ it('runs each instance once, although its agent is killed in the middle of its l
   const ours = new Set(tasks.map((task) => task.id.split('._app.')[0]));
   const running = new Set(ekiden.taskProcesses().flatMap(({ taskId }) => (ours.has(taskId.split('._app.')[0]) ? [taskId] : [])));
   expect(running).toEqual(new Set(tasks.map(({ id }) => id)));
+});
+
+it('gets another size in place, whoever is killed in the middle of it, and is replaced where it holds more', async () => {
+  const id = '/img/resized';
+  const hold = `dd if=/dev/zero of=/dev/shm/held bs=1M count=30; ${SERVE}`;
+  const app = { id, ...SMALL, mem: 64, cmd: hold, ...docker(image), ...CHECKED, resizeInPlace: true, constraints: [['test', 'UNLIKE', 'bare|open']] };
+  const put = async (mem: number, cpus = 0.1): Promise<void> => {
+    const change = { ...app, mem, cpus, progressDeadlineSeconds: 3600 };
+    expect((await ekiden.send('PUT', `/v2/apps/${id}?force=true`, change)).status).toBeLessThan(300);
+  };
+  await ekiden.deploy(app);
+  const [task] = await ekiden.tasks(id);
+  const pids = (): number[] => ekiden.taskProcesses().flatMap(({ pid, taskId }) => (taskId === task.id ? [pid] : []));
+  const hasLimit = (mem: number) => (): boolean => pids().length > 0 && pids().every((pid) => memoryLimit(pid) === mem * MIB);
+  const before = pids();
+  expect(hasLimit(64)()).toBe(true);
+  for (const [part, mem] of [
+    [null, 128],
+    ['agent', 96],
+    ['master', 112],
+    ['api', 80],
+  ] as const) {
+    await put(mem);
+    if (part !== null) await ekiden.kill(part);
+    await eventually(`it has ${mem} MiB${part === null ? '' : ` after the death of the ${part}`}`, hasLimit(mem));
+    await eventually('the API answers again', async () => (await ekiden.get(`/v2/apps/${id}`)).status === 200);
+    await ekiden.settled(id);
+    expect(pids()).toEqual(before);
+  }
+  expect((await ekiden.tasks(id))[0].id).toBe(task.id);
+  await put(16);
+  await eventually('it is said why', async () => /holds \d+ MiB of memory/.test(JSON.stringify((await ekiden.get(`/ekiden/v1/why/${id}`)).body)));
+  await ekiden.send('DELETE', `/v2/apps/${id}?force=true`);
 });
 
 it('runs a command of the app in the image, in both types, with its own environment and user', async () => {

@@ -4,9 +4,9 @@
  * Where the agent has no control groups to write, the same update replaces the tasks, and says why.
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { probeRuntimes } from '@ekiden/isolation';
 import { Ekiden, eventually } from './ekiden.js';
+import { memoryLimit } from './memory-limit.js';
 
 const TIMEOUT_MS = 240_000;
 const ID = '/resized';
@@ -26,21 +26,6 @@ const pids = (): number[] =>
     .taskProcesses()
     .flatMap(({ pid }) => pid)
     .sort((a, b) => a - b);
-
-/** What the kernel ends it at, read where the process says that its group is: either version of control groups. */
-function memoryLimit(pid: number): number {
-  for (const line of readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n')) {
-    const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    const file = controllers === '' ? join('/sys/fs/cgroup', path, 'memory.max') : join('/sys/fs/cgroup/memory', path, 'memory.limit_in_bytes');
-    if (controllers !== '' && !controllers.split(',').includes('memory')) continue;
-    try {
-      return Number(readFileSync(file, 'utf8'));
-    } catch {
-      continue; // The other version holds the memory.
-    }
-  }
-  return 0;
-}
 
 const hasLimit = (memMib: number) => (): boolean => pids().length > 0 && pids().every((pid) => memoryLimit(pid) === memMib * MIB);
 

@@ -143,7 +143,10 @@ describe('limits', () => {
       const spec = inside.spec(`dd if=/dev/zero of=${file} bs=${1 << 20} count=64; echo held; sleep 1000`, { limits: { cpusMilli: 500, memMib: 160 } });
       await inside.start(spec);
       await until('the memory to be held', () => inside.output(spec) === 'held\n');
-      expect(inside.runtime.resize?.(spec.taskId, { cpusMilli: 750, memMib: 32 })).toMatchObject({ kind: 'refused' });
+      expect(inside.runtime.resize?.(spec.taskId, { cpusMilli: 750, memMib: 32 })).toMatchObject({
+        kind: 'refused',
+        reason: expect.stringMatching(/holds \d+ MiB of memory, more than the 32 MiB/),
+      });
       expect(memoryLimit(spec)).toBe(160 << 20);
       inside.runtime.kill(spec.taskId);
       expect(await inside.ended(spec.taskId)).toMatchObject({ signal: 'SIGKILL', oomKilled: false });
