@@ -55,7 +55,7 @@ export const agentOptions = defineOptions({
     choices: ['auto', 'oci', 'docker', 'none'],
     default: 'auto',
     env: 'EKIDEN_AGENT_IMAGE_RUNTIME',
-    help: 'Who runs images: oci (crun) where it works, else docker, a container engine’s socket.',
+    help: 'Who runs images: oci (crun, else runc) where it works, else docker, a container engine’s socket.',
   },
   dockerSocket: {
     type: 'string',

@@ -1,6 +1,7 @@
 /** What `ekiden nodes -v` shows of an agent, and what its attributes say. */
 import type { Abilities } from '@ekiden/isolation';
 import { ABILITIES } from '@ekiden/model';
+import type { ImageRunner } from './container-images.js';
 import { reportRuntimes, runtimeAttributes } from './report-runtimes.js';
 
 const NO_NETWORKS = { kind: 'none', why: 'no ip' } as const;
@@ -43,6 +44,19 @@ it('shows what images lack of networks', () => {
     { name: 'oci', isUsed: false, reasons: ['install the package crun'] },
     { name: 'docker', isUsed: true, reasons: ['pids-limit needs a package', 'no ip'] },
   ]);
+});
+
+it.each([
+  ['crun', 'its containers are made by crun'],
+  ['runc', expect.stringMatching(/made by runc, .* install the package crun/)],
+] as const)('shows that %s makes the containers', (kind, said) => {
+  const runtime = { kind, path: `/usr/bin/${kind}` };
+  const tools = { runtime, runtimes: { crun: null, runc: null }, groupTrees: { v1: [], v2: [] }, unshare: '', mount: '', umount: '', init: '' };
+  const store = { ensure: port.ensure, collect: () => Promise.resolve(0) };
+  const runner = { by: 'oci', machine: { tools, seccomp: null }, store, port } as unknown as ImageRunner;
+  const images = { runner, reasons: { oci: [], docker: ['not needed'] } };
+  const found = { used: 'cgroup', abilities: withReason(), withoutGroups: [], images, networks: NO_NETWORKS } as const;
+  expect(reportRuntimes(found)[2]).toEqual({ name: 'oci', isUsed: true, reasons: [said, 'no ip'] });
 });
 
 it('names what keeps control groups from being used', () => {

@@ -4,20 +4,24 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { quote } from '../plan-launch.js';
 import type { TerminalOptions } from '../runtime.js';
+import { keepOffGroups, makerOf, runtimeWords } from './oci-runtime.js';
 import { BUNDLE_DIR, CONTAINER_NAME, ENTER_FILE, STATE_DIR, type ContainerTools } from './plan-container.js';
-
-/** As at the launch: crun refuses to see this tree, so it is taken away in a mount namespace of the process' own. */
-const WITHOUT_TREE = '"$1" "$2" && shift 2 && exec "$@"';
 
 /** What stands before the command. Null: the run directory is that of a host command. A terminal of the container's own is laid behind ours. */
 export function enterContainer(runDir: string, tools: ContainerTools, shell: string, terminal: TerminalOptions | null): readonly string[] | null {
   if (!existsSync(join(runDir, ENTER_FILE))) return null;
+  const stateDir = join(runDir, STATE_DIR);
+  const kind = makerOf(stateDir, CONTAINER_NAME);
+  const path = tools.runtimes[kind];
+  if (path === null) throw new Error(`its container was made by ${kind}, which is gone from this machine: install the package ${kind}`);
   const asked = terminal === null ? [] : ['--tty', '--env', `TERM=${terminal.type}`];
-  const exec = [tools.crun, '--cgroup-manager=disabled', '--root', join(runDir, STATE_DIR), 'exec', ...asTheTask(runDir), ...asked, CONTAINER_NAME];
-  if (tools.hybridTree === null) return exec;
-  const unshare = [tools.unshare, '--mount', '--propagation', 'private', '--'];
-  return [...unshare, shell, '-c', WITHOUT_TREE, 'enter', tools.umount, tools.hybridTree, ...exec];
+  const exec = [...runtimeWords({ kind, path }, stateDir), 'exec', ...asTheTask(runDir), ...asked, CONTAINER_NAME];
+  // As at the launch, and again in a mount namespace of the process' own.
+  const before = keepOffGroups(kind, tools.groupTrees, tools).map((words) => words.map(quote).join(' '));
+  if (before.length === 0) return exec;
+  return [tools.unshare, '--mount', '--propagation', 'private', '--', shell, '-c', [...before, 'exec "$@"'].join(' && '), 'enter', ...exec];
 }
 
 /** Said again, since the runtime would come in as root. */

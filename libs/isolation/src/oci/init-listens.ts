@@ -5,7 +5,7 @@
  * came before would be lost, and the task would wait for its SIGKILL. Tini is ready before it forks the command, and the command can be
  * reached once it leads a process group. (What tini blocks says nothing: while it waits for signals, nothing is shown as blocked.)
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readProcFile, readStat } from '../proc.js';
 import { ENTER_FILE } from './plan-container.js';
@@ -20,8 +20,17 @@ export function initListens(runDir: string, pid: number): boolean {
   return inits.some((init) => childrenOf(init).some((command) => readStat(command)?.pgrp === command));
 }
 
+/** Of all its threads: a program in Go forks from any of them. */
 const childrenOf = (pid: number): readonly number[] =>
-  (readProcFile(`/proc/${pid}/task/${pid}/children`) ?? '')
-    .split(' ')
+  threadsOf(pid)
+    .flatMap((thread) => (readProcFile(`/proc/${pid}/task/${thread}/children`) ?? '').split(' '))
     .filter((child) => child !== '')
     .map(Number);
+
+function threadsOf(pid: number): readonly string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return []; // It has ended.
+  }
+}

@@ -8,6 +8,7 @@
  */
 import { type LaunchSurroundings, openingLines, quote } from '../plan-launch.js';
 import type { LaunchSpec } from '../runtime.js';
+import { type FoundRuntime, type GroupTrees, keepOffGroups, type OciRuntime, runtimeWords } from './oci-runtime.js';
 
 /** Below the run directory. */
 export const ENTER_FILE = 'enter';
@@ -22,14 +23,16 @@ export const CONTAINER_NAME = 'task';
 
 /** The programs between the shell and the container, absolute, as found on this machine. */
 export interface ContainerTools {
-  readonly crun: string;
+  /** Which launches. */
+  readonly runtime: FoundRuntime;
+  /** Where each is, so that a container is entered by the one that made it. */
+  readonly runtimes: Readonly<Record<OciRuntime, string | null>>;
   readonly unshare: string;
   readonly mount: string;
   readonly umount: string;
   /** A statically linked tini. */
   readonly init: string;
-  /** A cgroup2 tree beside version 1, which crun refuses to see: taken away inside the mount namespace. Null: there is none. */
-  readonly hybridTree: string | null;
+  readonly groupTrees: GroupTrees;
 }
 
 /** Overlay's options cannot hold these in a path. */
@@ -56,7 +59,7 @@ export function planEnter(spec: LaunchSpec, rootfs: string, around: Pick<LaunchS
   const layers = `nodev,lowerdir=${rootfs},upperdir=${runDir}/${UPPER_DIR},workdir=${runDir}/${WORK_DIR}`;
   const runtime = [
     ...[around.tools.env, '-i', ...(around.tools.envResetsSignals ? ['--default-signal=INT,QUIT'] : []), 'PATH=/usr/sbin:/usr/bin:/sbin:/bin'],
-    ...[around.tools.setsid, tools.crun, '--cgroup-manager=disabled', '--root', `${runDir}/${STATE_DIR}`],
+    ...[around.tools.setsid, ...runtimeWords(tools.runtime, `${runDir}/${STATE_DIR}`)],
     ...['--log', `${runDir}/${RUNTIME_LOG}`, '--log-format', 'json', 'run', '--bundle', `${runDir}/${BUNDLE_DIR}`, CONTAINER_NAME],
   ];
   return [
@@ -65,7 +68,7 @@ export function planEnter(spec: LaunchSpec, rootfs: string, around: Pick<LaunchS
     `'`,
     `why='its mounts cannot be prepared'`,
     `trap 'printf "fail %s\\n" "\${why%%"$nl"*}" >>"$d/run"' EXIT`,
-    ...(tools.hybridTree === null ? [] : [`${quote(tools.umount)} ${quote(tools.hybridTree)} || exit 126`]),
+    ...keepOffGroups(tools.runtime.kind, tools.groupTrees, tools).map((words) => `${words.map(quote).join(' ')} || exit 126`),
     `out=$(${quote(tools.mount)} -t overlay overlay -o ${quote(layers)} ${quote(root)} 2>&1) || { why="its image cannot be mounted: $out"; exit 126; }`,
     `why='its run directory cannot be written'`,
     `IFS= read -r stat </proc/self/stat`,
