@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 
 /** Set inside. */
-const INSIDE = 'EKIDEN_TEST_OWN_NETWORK';
+export const INSIDE = 'EKIDEN_TEST_OWN_NETWORK';
 /** The address of "the machine". */
 export const MACHINE_ADDRESS = '198.18.5.1';
 /** Another machine beside it: a network namespace of this name, at the other end of a cable. */
@@ -28,15 +28,29 @@ const PREPARE = [
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const RUN_TIMEOUT_MS = 15 * 60_000;
 
+/** A command line that runs another one inside. */
+export const wordsInOwnNetwork = (words: readonly string[]): readonly string[] => [
+  'unshare',
+  '--net',
+  '--mount',
+  '--',
+  '/bin/sh',
+  '-c',
+  PREPARE,
+  'own',
+  ...words,
+];
+
 /** `define` defines the tests of the file. Outside there is one, which runs them all inside. */
 export function inOwnNetwork(file: string, define: () => void): void {
   if (process.env[INSIDE] !== undefined) return define();
   it(
     'holds in a network of its own',
     () => {
-      const words = [process.execPath, 'node_modules/jest/bin/jest.js', '--selectProjects', 'nightly', '--runInBand', '--forceExit', '--runTestsByPath', file];
+      const jest = [process.execPath, 'node_modules/jest/bin/jest.js', '--selectProjects', 'nightly', '--runInBand', '--forceExit', '--runTestsByPath', file];
       const named = expect.getState().testNamePattern;
-      const inside = spawnSync('unshare', ['--net', '--mount', '--', '/bin/sh', '-c', PREPARE, 'own', ...words, ...(named ? ['-t', String(named)] : [])], {
+      const [program = '', ...args] = wordsInOwnNetwork([...jest, ...(named ? ['-t', String(named)] : [])]);
+      const inside = spawnSync(program, args, {
         env: { ...process.env, [INSIDE]: 'yes' },
         encoding: 'utf8',
         maxBuffer: MAX_OUTPUT_BYTES,

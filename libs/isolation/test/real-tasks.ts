@@ -11,12 +11,12 @@ import { isAlive, listProcesses, readEnviron } from '../src/proc.js';
 import { readJournal } from '../src/run-journal.js';
 
 const CONDITION_PERIOD_MS = 5;
-/** More where the processor is emulated. */
-const CONDITION_TIMEOUT_MS = Number(process.env['EKIDEN_TEST_PATIENCE_MS'] ?? 20_000);
+/** For what is waited for; more where the processor is emulated. */
+export const PATIENCE_MS = Number(process.env['EKIDEN_TEST_PATIENCE_MS'] ?? 20_000);
 
 /** Waits for a condition, looking again every few milliseconds; fails naming it. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + CONDITION_TIMEOUT_MS;
+  const deadline = performance.now() + PATIENCE_MS;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`in vain waited for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, CONDITION_PERIOD_MS));
