@@ -8,52 +8,31 @@ import { join } from 'node:path';
 import { BRIDGE_NETWORK, taskId } from '@ekiden/model';
 import { busyboxImage } from '../../test/busybox-image.js';
 import { inOwnNetwork, MACHINE_ADDRESS, NEIGHBOUR, NEIGHBOUR_ADDRESS } from '../../test/own-network.js';
-import { realTasks, silentLog, until, type RealTasks } from '../../test/real-tasks.js';
-import { machineNetwork, parseSubnet, probeContainers, probeNetworks, type ContainerMachine, type LaunchSpec } from '../index.js';
-import { probeRuntimes } from '../probe-runtimes.js';
+import { networkWorld, type NetworkWorld } from '../../test/network-world.js';
+import { PATIENCE_MS, until, type RealTasks } from '../../test/real-tasks.js';
+import { parseSubnet, type LaunchSpec } from '../index.js';
 import type { PortForward } from './cni-config.js';
 import { readNetworkConfigs } from './network-configs.js';
 import { pluginRunner, type RunPlugin } from './run-plugin.js';
-import { createTaskNetworks, type TaskNetwork, type TaskNetworks } from './task-networks.js';
+import type { TaskNetwork, TaskNetworks } from './task-networks.js';
 
 jest.setTimeout(120_000);
 
 inOwnNetwork(__filename, () => {
-  let containers: ContainerMachine;
-  let tools: Extract<Awaited<ReturnType<typeof probeNetworks>>, { kind: 'ready' }>;
+  let machine: NetworkWorld;
   let dir: string;
   let world: RealTasks;
   let networks: TaskNetworks;
 
-  const open = (name = 'a', change: Partial<Parameters<typeof createTaskNetworks>[0]> = {}): TaskNetworks =>
-    createTaskNetworks({
-      dir: join(dir, `agent-${name}`),
-      instance: `00000000000${name}`,
-      bootId: 'boot',
-      pluginDirs: tools.pluginDirs,
-      machine: machineNetwork(tools.tools),
-      runPlugin: pluginRunner(tools.tools.setpriv),
-      subnet: null,
-      nameservers: [],
-      configured: () => null,
-      log: silentLog,
-      ...change,
-    });
+  const open = (name = 'a', change: Parameters<NetworkWorld['open']>[1] = {}): TaskNetworks => machine.open(name, change);
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'ekiden-networks-'));
-    const probed = await probeContainers(dir);
-    if (probed.kind === 'missing') throw new Error(probed.reasons.join('; '));
-    containers = probed.machine;
-    const found = await probeNetworks([]);
-    if (found.kind === 'missing') throw new Error(found.reasons.join('; '));
-    tools = found;
+    machine = await networkWorld(dir);
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
   beforeEach(async () => {
-    const { cgroup } = await probeRuntimes();
-    if (cgroup === null) throw new Error('containers need control groups');
-    world = realTasks('cgroup', cgroup, true, containers);
+    world = await machine.tasks();
     networks = open();
   });
   afterEach(async () => {
@@ -74,7 +53,7 @@ inOwnNetwork(__filename, () => {
   }
 
   const run = (program: string, ...args: string[]): string =>
-    execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 });
+    execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: PATIENCE_MS });
 
   const tcp = (hostPort: number, containerPort = 80): PortForward => ({ hostPort, containerPort, protocol: 'tcp' });
 
@@ -103,7 +82,7 @@ inOwnNetwork(__filename, () => {
   }
 
   async function serves(host: string, port: number): Promise<void> {
-    const deadline = performance.now() + 30_000;
+    const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
       const answer = await page(host, port).catch((error: unknown) => String(error));
       if (answer === 'a-name') return;
@@ -234,7 +213,7 @@ inOwnNetwork(__filename, () => {
     ['before the second plugin', 2, false],
     ['after the second plugin', 2, true],
   ])('can be taken away by the next agent when one dies %s', async (_, at, hasEffect) => {
-    const real = pluginRunner(tools.tools.setpriv);
+    const real = pluginRunner(machine.tools.tools.setpriv);
     let calls = 0;
     await new Promise<void>((died) => {
       const dying: RunPlugin = async (call) => {

@@ -6,48 +6,26 @@ import { join } from 'node:path';
 import { BRIDGE_NETWORK, taskId } from '@ekiden/model';
 import { busyboxImage } from '../../test/busybox-image.js';
 import { inOwnNetwork, MACHINE_ADDRESS } from '../../test/own-network.js';
-import { realTasks, silentLog, until, type RealTasks } from '../../test/real-tasks.js';
-import { createTaskNetworks, machineNetwork, pluginRunner, probeContainers, probeNetworks, type ContainerMachine, type TaskNetworks } from '../index.js';
-import { probeRuntimes } from '../probe-runtimes.js';
+import { networkWorld, type NetworkWorld } from '../../test/network-world.js';
+import { silentLog, until, type RealTasks } from '../../test/real-tasks.js';
+import type { TaskNetworks } from '../index.js';
 import { createPods, type Pods } from './create-pods.js';
 import type { PodExit, PodMember, PodSpec } from './pod-spec.js';
 
 jest.setTimeout(120_000);
 
 inOwnNetwork(__filename, () => {
-  let containers: ContainerMachine;
-  let tools: Extract<Awaited<ReturnType<typeof probeNetworks>>, { kind: 'ready' }>;
+  let machine: NetworkWorld;
   let dir: string;
   let world: RealTasks;
   let networks: TaskNetworks;
   let pods: Pods;
 
-  const openNetworks = (): TaskNetworks =>
-    createTaskNetworks({
-      dir: join(dir, 'networks'),
-      instance: '0000000000aa',
-      bootId: 'boot',
-      pluginDirs: tools.pluginDirs,
-      machine: machineNetwork(tools.tools),
-      runPlugin: pluginRunner(tools.tools.setpriv),
-      subnet: null,
-      nameservers: [],
-      configured: () => null,
-      log: silentLog,
-    });
-
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'ekiden-pods-'));
-    const probed = await probeContainers(dir);
-    if (probed.kind === 'missing') throw new Error(probed.reasons.join('; '));
-    containers = probed.machine;
-    const found = await probeNetworks([]);
-    if (found.kind === 'missing') throw new Error(found.reasons.join('; '));
-    tools = found;
-    const { cgroup } = await probeRuntimes();
-    if (cgroup === null) throw new Error('containers need control groups');
-    world = realTasks('cgroup', cgroup, true, containers);
-    networks = openNetworks();
+    machine = await networkWorld(dir);
+    world = await machine.tasks();
+    networks = machine.open('a');
     pods = createPods({ runtime: world.runtime, networks, log: silentLog });
   });
   afterEach(async () => {
@@ -118,7 +96,7 @@ inOwnNetwork(__filename, () => {
     expect(said).toBe('the-pod\n');
 
     pods.close();
-    networks = openNetworks();
+    networks = machine.open('a');
     pods = createPods({ runtime: world.restart(), networks, log: silentLog });
     expect(await pods.recover(spec.podId, spec.runDir)).toEqual({ kind: 'found' });
     await networks.sweep(new Set([spec.podId]));
