@@ -48,7 +48,7 @@ export async function recordStatus(ports: ObservePorts, wire: TaskStatus, connec
     if (verdict === 'recorded') ports.kills.strayIsGone(status.taskId);
     else if (status.state !== 'TASK_KILLING') ports.kills.killStray(status.taskId, wire.agent_id === undefined ? null : agentId(wire.agent_id.value));
   } catch (error) {
-    ports.log.warn('a status was not recorded and will come again', { taskId: wire.task_id.value, state: wire.state, error: String(error) });
+    ports.log.warn('a status was not recorded', { taskId: wire.task_id.value, state: wire.state, next: whatNext(wire), error: String(error) });
     return keepUnsaid(ports, wire, connection);
   }
   acknowledge(ports, wire, connection);
@@ -61,6 +61,14 @@ function keepUnsaid(ports: ObservePorts, wire: TaskStatus, connection: Connectio
     if (ports.client().connection === connection) void recordStatus(ports, wire, connection);
   });
 }
+
+/** What becomes of one that was not recorded. */
+const whatNext = (wire: TaskStatus): string =>
+  isSaidAgain(wire)
+    ? 'its agent says it again'
+    : isTerminal(wire.state)
+      ? `it is recorded anew in ${RECORD_AGAIN_MS} ms`
+      : 'the next reconciliation asks for it';
 
 const isSaidAgain = (wire: TaskStatus): wire is TaskStatus & { readonly uuid: string } => typeof wire.uuid === 'string' && wire.uuid !== '';
 
