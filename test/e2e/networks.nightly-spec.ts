@@ -145,6 +145,26 @@ inOwnNetwork(__filename, () => {
     await ekiden.send('DELETE', '/v2/apps//net/red?force=true');
   });
 
+  it('joins without a network whose plugin hangs, says so, and has the others', async () => {
+    const at = (name: string): string => join(ekiden.dataDir, 'stuck', name);
+    for (const name of ['cni', 'plugins']) mkdirSync(at(name), { recursive: true });
+    writeFileSync(at('plugins/hangs'), '#!/bin/sh\nexec sleep 100000\n', { mode: 0o755 });
+    const ipam = { type: 'host-local', dataDir: at('leases'), ranges: [[{ subnet: '10.78.0.0/24' }]] };
+    for (const [name, type] of [
+      ['stuck', 'hangs'],
+      ['green', 'ptp'],
+    ] as const)
+      writeFileSync(at(`cni/${name}.conflist`), JSON.stringify({ name, cniVersion: '0.4.0', plugins: [{ type, ipam }] }));
+    await joinAgent(ekiden, 'stuck', at('agent'), ['--cni-config-dir', at('cni'), '--cni-plugin-dirs', at('plugins')]);
+    expect(ekiden.cli('nodes', '-v').out).toContain('no network "stuck": the CNI plugin "hangs" gave no answer within 10 s');
+    const container = { type: 'DOCKER', docker: { image } };
+    await ekiden.deploy({ id: '/net/green', ...SMALL, cmd: SERVE, container, networks: [{ mode: 'container', name: 'green' }] });
+    await ekiden.send('PUT', '/v2/apps//net/stuck', { id: '/net/stuck', ...SMALL, container, networks: [{ mode: 'container', name: 'stuck' }] });
+    await eventually('why says so', () => ekiden.cli('why', '/net/stuck').out.includes('needs the network stuck, which the agent does not have'));
+    for (const name of ['stuck', 'green']) await ekiden.send('DELETE', `/v2/apps//net/${name}?force=true`);
+    await eventually('no network is left', () => leftOver().length === 0);
+  });
+
   it('does not start where a stranger listens at its port', async () => {
     const stranger = createServer().listen(29_060, '127.0.0.1');
     try {

@@ -1,14 +1,32 @@
 /** What an agent needs to give containers networks of their own: the machine is tried once, the operator's configurations are read, leases and records are below the work directory. */
 import { join } from 'node:path';
 import { isIP } from 'node:net';
-import { createTaskNetworks, machineNetwork, parseSubnet, pluginRunner, probeNetworks, readNetworkConfigs, type Subnet } from '@ekiden/isolation';
+import {
+  createTaskNetworks,
+  findMutePlugins,
+  machineNetwork,
+  parseSubnet,
+  pluginRunner,
+  pluginTypes,
+  probeNetworks,
+  readNetworkConfigs,
+  type NetworkList,
+  type Subnet,
+} from '@ekiden/isolation';
 import { BRIDGE_NETWORK, type Log } from '@ekiden/model';
 import { OptionError } from '@ekiden/service';
 import type { NetworkPort } from './agent-ports.js';
 import type { AgentOptions } from './options.js';
 
 export type FoundNetworks =
-  { readonly kind: 'ready'; readonly port: NetworkPort; readonly names: readonly string[] } | { readonly kind: 'none'; readonly why: string };
+  | {
+      readonly kind: 'ready';
+      readonly port: NetworkPort;
+      readonly names: readonly string[];
+      /** Networks of the operator that cannot be had, with the reason. */
+      readonly leftOut: readonly string[];
+    }
+  | { readonly kind: 'none'; readonly why: string };
 
 type NetworkOptions = Pick<AgentOptions, 'cniConfigDir' | 'cniPluginDirs' | 'bridgeSubnet' | 'bridgeDns'>;
 
@@ -26,7 +44,7 @@ export async function findNetworks(options: NetworkOptions, place: NetworkPlace,
   const subnet = readSubnet(options.bridgeSubnet);
   const wrongDns = options.bridgeDns.find((address) => isIP(address) === 0);
   if (wrongDns !== undefined) throw new OptionError(`--bridge-dns has "${wrongDns}", but has to be addresses such as 10.0.0.2`);
-  const configs = configuredNames(options.cniConfigDir, log);
+  const configs = configuredNetworks(options.cniConfigDir, log);
   if (place.withoutImages !== null) return { kind: 'none', why: place.withoutImages };
   const probed = await probeNetworks(options.cniPluginDirs);
   if (probed.kind === 'missing') return { kind: 'none', why: probed.reasons.join('; ') };
@@ -43,7 +61,13 @@ export async function findNetworks(options: NetworkOptions, place: NetworkPlace,
     configured: (name) => (options.cniConfigDir === null ? null : (readNetworkConfigs(options.cniConfigDir).networks.get(name) ?? null)),
     log,
   });
-  return { kind: 'ready', port, names: [...new Set([BRIDGE_NETWORK, ...configs])] };
+  const mute = await findMutePlugins(configs.flatMap(pluginTypes), probed.pluginDirs, probed.tools.setpriv);
+  const why = (list: NetworkList): string | undefined => pluginTypes(list).flatMap((type) => mute.get(type) ?? [])[0];
+  const unusable = configs.filter((list) => why(list) !== undefined);
+  const leftOut = unusable.map((list) => `no network "${list.name}": ${why(list)}`);
+  for (const each of leftOut) log.warn('network-left-out', { why: each });
+  const names = [BRIDGE_NETWORK, ...configs.map(({ name }) => name)].filter((name) => !unusable.some((list) => list.name === name));
+  return { kind: 'ready', port, names: [...new Set(names)], leftOut };
 }
 
 function readSubnet(text: string | null): Subnet | null {
@@ -54,12 +78,12 @@ function readSubnet(text: string | null): Subnet | null {
   return subnet;
 }
 
-function configuredNames(dir: string | null, log: Log): readonly string[] {
+function configuredNetworks(dir: string | null, log: Log): readonly NetworkList[] {
   if (dir === null) return [];
   try {
     const { networks, wrong } = readNetworkConfigs(dir);
     for (const why of wrong) log.warn('network-configuration-wrong', { dir, why });
-    return [...networks.keys()];
+    return [...networks.values()];
   } catch (error) {
     throw new OptionError(`--cni-config-dir ${dir} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -140,12 +140,20 @@ export function createAgent(ports: AgentPorts): Agent {
     try {
       const killed = await ports.runtime.sweep(table.ids());
       if (killed > 0) log.warn('unknown-processes-killed', { killed });
+    } catch (error) {
+      log.warn('sweep-failed', { why: String(error) });
+    }
+    // Not awaited: a plugin that hangs keeps nobody from looking at processes again.
+    void sweepNetworks();
+    if (sweepTimer) sweepTimer = clock.after(SWEEP_INTERVAL_MS, () => void sweep());
+  };
+  const sweepNetworks = async (): Promise<void> => {
+    try {
       const left = await ports.networks?.sweep(needsNetwork);
       if (left !== undefined && left > 0) log.warn('unknown-networks-removed', { left });
     } catch (error) {
       log.warn('sweep-failed', { why: String(error) });
     }
-    if (sweepTimer) sweepTimer = clock.after(SWEEP_INTERVAL_MS, () => void sweep());
   };
 
   return {

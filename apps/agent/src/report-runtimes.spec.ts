@@ -38,6 +38,12 @@ const byDocker = {
   reasons: { oci: ['install the package crun'], docker: [] },
 } as const;
 
+it('shows which network is not there', () => {
+  const networks = { kind: 'ready', names: ['mesos-bridge'], leftOut: ['no network "blue"'] } as const;
+  const found = { used: 'cgroup', abilities: withReason(), withoutGroups: [], images: byDocker, networks } as const;
+  expect(reportRuntimes(found)[3]?.reasons).toEqual(['pids-limit needs a package', 'no network "blue"']);
+});
+
 it('shows what images lack of networks', () => {
   const found = { used: 'cgroup', abilities: withReason(), withoutGroups: [], images: byDocker, networks: NO_NETWORKS } as const;
   expect(reportRuntimes(found).slice(2)).toEqual([
@@ -74,7 +80,7 @@ it('says in attributes what an app may ask for in vain', () => {
     'ekiden-networks': 'no: no ip',
     'ekiden-lacks': 'pids-limit,seccomp',
   });
-  expect(runtimeAttributes({ abilities: withReason(), images: byDocker, networks: { kind: 'ready', names: ['mesos-bridge', 'blue'] } })).toEqual({
+  expect(runtimeAttributes({ abilities: withReason(), images: byDocker, networks: { kind: 'ready', names: ['mesos-bridge', 'blue'], leftOut: [] } })).toEqual({
     'ekiden-images': 'docker',
     'ekiden-networks': 'mesos-bridge,blue',
   });

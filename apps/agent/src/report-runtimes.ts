@@ -15,7 +15,8 @@ export interface FoundRuntimes {
   readonly withoutGroups: readonly string[];
   readonly images: FoundImages;
   /** That tasks can have of their own. */
-  readonly networks: { readonly kind: 'ready'; readonly names: readonly string[] } | { readonly kind: 'none'; readonly why: string };
+  readonly networks:
+    { readonly kind: 'ready'; readonly names: readonly string[]; readonly leftOut: readonly string[] } | { readonly kind: 'none'; readonly why: string };
 }
 
 /** Which of the two has been found, and what that means. */
@@ -31,7 +32,7 @@ export function reportRuntimes({ used, abilities, withoutGroups, images, network
     const { runner, reasons } = images;
     if (runner?.by !== by) return { isUsed: false, reasons: reasons[by] };
     const own = runner.by === 'docker' ? Object.values(runner.engine.abilities).filter((why) => why !== null) : [MADE_BY[runner.machine.tools.runtime.kind]];
-    return { isUsed: true, reasons: [...new Set([...own, ...(networks.kind === 'none' ? [networks.why] : [])])] };
+    return { isUsed: true, reasons: [...new Set([...own, ...(networks.kind === 'none' ? [networks.why] : networks.leftOut)])] };
   };
   return [
     { name: 'process', isUsed: used === 'process', reasons: used === 'process' ? missing : ['not needed: cgroup does all that it does'] },

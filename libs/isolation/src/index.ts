@@ -31,11 +31,12 @@ export { containerEnv, containerWords, type ContainerCommand, type ContainerKind
 export { probeContainers, type ImageTools, type ProbedContainers } from './oci/probe-containers.js';
 export { openImageStore, type ImageStore, type ImageWish } from './images/image-store.js';
 export { parseImageReference } from './images/image-reference.js';
-export type { DnsSettings, PortForward } from './networks/cni-config.js';
+export type { DnsSettings, NetworkList, PortForward } from './networks/cni-config.js';
 export { machineNetwork, type InterfaceCounters } from './networks/machine-network.js';
 export { readNetworkConfigs } from './networks/network-configs.js';
 export { probeNetworks, type ProbedNetworks } from './networks/probe-networks.js';
 export { pluginRunner } from './networks/run-plugin.js';
+export { findMutePlugins, pluginTypes } from './networks/try-plugins.js';
 export { parseSubnet, type Subnet } from './networks/subnets.js';
 export { createTaskNetworks, type NetworkWish, type TaskNetwork, type TaskNetworks } from './networks/task-networks.js';
 export { createPods, type PodLaunch, type PodOptions, type Pods, type RecoveredPod } from './pods/create-pods.js';

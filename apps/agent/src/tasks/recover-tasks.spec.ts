@@ -1,5 +1,6 @@
 import { NO_RESOURCES, taskId } from '@ekiden/model';
 import type { AgentPorts } from '../agent-ports.js';
+import { SWEEP_INTERVAL_MS } from '../create-agent.js';
 import { AgentBench, aFramework, aHealthCheck, aTask, ekidenData, FRAMEWORK } from '../../test/agent-bench.js';
 
 const T = taskId('t1');
@@ -154,5 +155,26 @@ describe('a restart of the agent', () => {
       checkpoints: { ...bench.machine.checkpoints(() => true), load: () => Promise.resolve({ agent: null, tasks: [], damaged: ['t9.json: torn'] }) },
     });
     expect(bench.agent.view()).toMatchObject({ registered: true, damaged: ['t9.json: torn'] });
+  });
+
+  it('registers, and goes on looking for strays, while a network of an earlier task cannot be given back', async () => {
+    const bench = new AgentBench();
+    let looks = 0;
+    const runtime = bench.machine.runtime();
+    const hangs = (): Promise<never> => new Promise(() => undefined);
+    const networks = { attach: hangs, detach: hangs, find: () => null, sweep: hangs, traffic: () => new Map() };
+    await bench.start({
+      networks,
+      runtime: {
+        ...runtime,
+        sweep: (known) => {
+          looks += 1;
+          return runtime.sweep(known);
+        },
+      },
+    });
+    await bench.clock.run(3 * SWEEP_INTERVAL_MS);
+    expect(bench.link.register()).toMatchObject({ type: 'register' });
+    expect(looks).toBeGreaterThan(2);
   });
 });

@@ -9,9 +9,11 @@ import { bridgeNetwork, seedOf } from './bridge-network.js';
 import { parseNetworkList, pluginInput, readResult, takesPorts } from './cni-config.js';
 import { countersIn, type MachineNetwork } from './machine-network.js';
 import { readNetworkConfigs } from './network-configs.js';
+import { findTool } from '../launch-tools.js';
 import type { PluginCall } from './run-plugin.js';
 import { chooseSubnet, gatewayOf, knownSubnets, overlaps, parseSubnet, subnetText, type Subnet } from './subnets.js';
 import { createTaskNetworks, type TaskNetworks } from './task-networks.js';
+import { findMutePlugins, pluginTypes } from './try-plugins.js';
 
 const subnet = (text: string): Subnet => {
   const parsed = parseSubnet(text);
@@ -233,5 +235,33 @@ describe('making and taking away', () => {
     await networks.attach({ taskId: taskId('t'), networks: [{ name: 'blue', ports: [] }] });
     await expect(networks.attach({ taskId: taskId('u'), networks: [{ name: 'red', ports: [] }] })).rejects.toThrow('no network "red"');
     await expect(networks.attach({ ...wish('v'), networks: [{ ...wish('v').networks[0]!, name: 'blue' }] })).rejects.toThrow('maps no ports');
+  });
+});
+
+describe('plugins that are asked whether they answer', () => {
+  let dir = '';
+  beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'ekiden-plugins-'))));
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+  const setpriv = findTool('setpriv') ?? 'setpriv';
+  const plugin = (name: string, script: string, mode = 0o755): void => writeFileSync(join(dir, name), `#!/bin/sh\n${script}\n`, { mode });
+
+  it('may say anything', async () => {
+    plugin('knows', 'echo "{}"');
+    plugin('is-old', 'echo "unknown CNI_COMMAND $CNI_COMMAND" >&2; exit 1');
+    expect(await findMutePlugins(['knows', 'is-old'], [dir], setpriv)).toEqual(new Map());
+  });
+
+  it('are left out where they hang or are not there, with the reason', async () => {
+    plugin('hangs', 'exec sleep 100000');
+    plugin('hangs-with-a-child', 'sleep 30; true');
+    const mute = await findMutePlugins(['hangs', 'hangs-with-a-child', 'absent', 'hangs'], [dir], setpriv, 200);
+    expect([...mute.keys()].sort()).toEqual(['absent', 'hangs', 'hangs-with-a-child']);
+    expect(mute.get('hangs')).toBe('the CNI plugin "hangs" gave no answer within 0.2 s');
+    expect(mute.get('absent')).toBe(`there is no CNI plugin "absent" in ${dir}`);
+  });
+
+  it('are those of a network, and what gives out its addresses', () => {
+    const list = parseNetworkList(JSON.stringify({ name: 'n', plugins: [{ type: 'ptp', ipam: { type: 'dhcp' } }, { type: 'portmap' }, { type: 'ptp' }] }));
+    expect(pluginTypes(list)).toEqual(['ptp', 'dhcp', 'portmap']);
   });
 });

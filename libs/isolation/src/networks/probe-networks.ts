@@ -10,6 +10,7 @@ import { reasonOf } from '../reason-of.js';
 import { BRIDGE_PLUGINS } from './bridge-network.js';
 import type { MachineTools } from './machine-network.js';
 import { findPlugin } from './run-plugin.js';
+import { findMutePlugins } from './try-plugins.js';
 
 export type ProbedNetworks =
   | { readonly kind: 'ready'; readonly tools: MachineTools & { readonly setpriv: string }; readonly pluginDirs: readonly string[] }
@@ -48,10 +49,18 @@ export async function probeNetworks(own: readonly string[]): Promise<ProbedNetwo
     const args = ['--net', '--', '/bin/sh', '-c', TRY, 'try', path('ip'), path('iptables')];
     await promisify(execFile)(path('unshare'), args, { timeout: TRY_TIMEOUT_MS });
   } catch (error) {
-    const said = typeof error === 'object' && error !== null && 'stderr' in error ? String(error.stderr).trim() : '';
-    return missing([`this machine makes no networks for tasks: ${said === '' ? reasonOf(error) : said}`]);
+    return missing([`this machine makes no networks for tasks: ${whatFailed(error)}`]);
   }
+  const mute = await findMutePlugins(BRIDGE_PLUGINS, pluginDirs, path('setpriv'));
+  if (mute.size > 0) return missing([...mute.values()]);
   return { kind: 'ready', tools: { ip: path('ip'), iptables: path('iptables'), setpriv: path('setpriv') }, pluginDirs };
+}
+
+function whatFailed(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return reasonOf(error);
+  if ('killed' in error && error.killed === true) return `ip and iptables were not done within ${TRY_TIMEOUT_MS / 1000} s`;
+  const said = 'stderr' in error ? String(error.stderr).trim() : '';
+  return said === '' ? reasonOf(error) : said;
 }
 
 const missing = (reasons: readonly string[]): ProbedNetworks => ({ kind: 'missing', reasons });

@@ -3,7 +3,7 @@
  *
  * It dies with this agent: one that went on would make things while the next agent takes them away.
  */
-import { execFile } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { reasonOf } from '../reason-of.js';
@@ -52,7 +52,7 @@ function run(setpriv: string, call: PluginCall, resolve: (answer: unknown) => vo
     ['--pdeathsig', 'KILL', '--', path],
     { env, timeout: PLUGIN_TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: MAX_ANSWER_BYTES },
     (error, stdout) => {
-      if (error !== null) return reject(new Error(`the CNI plugin "${type}" ${call.command}: ${complaintIn(stdout) ?? reasonOf(error)}`));
+      if (error !== null) return reject(new Error(`the CNI plugin "${type}" ${call.command}: ${complaintOf(error, stdout)}`));
       try {
         resolve(stdout.trim() === '' ? null : JSON.parse(stdout));
       } catch {
@@ -63,6 +63,10 @@ function run(setpriv: string, call: PluginCall, resolve: (answer: unknown) => vo
   // It may have ended without reading: its exit status says more.
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(JSON.stringify(call.input));
+}
+
+function complaintOf(error: ExecFileException, stdout: string): string {
+  return error.killed === true ? `it gave no answer within ${PLUGIN_TIMEOUT_MS / 1000} s` : (complaintIn(stdout) ?? reasonOf(error));
 }
 
 /** Plugins say what is wrong on their standard output. */
