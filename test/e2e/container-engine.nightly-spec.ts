@@ -62,6 +62,24 @@ it('pulls the image and runs what it says, healthy, through the death of the age
   await eventually('the container is gone', async () => (await engine.docker('ps', '-aq')) === '');
 });
 
+it('runs one image in all tasks of a version, until a restart asks anew', async () => {
+  const push = (greeting: string): string =>
+    registry.push('moving:v1', ['--config.env', `GREETING=${greeting}`, '--config.cmd', '/bin/sh', '--config.cmd', '-c', '--config.cmd', SERVE]);
+  const pages = async (): Promise<readonly string[]> => await Promise.all((await ekiden.tasks('/engine/moving')).map(page));
+  const app = { id: '/engine/moving', ...SMALL, ...docker(push('old')), ...CHECKED, upgradeStrategy: { minimumHealthCapacity: 0, maximumOverCapacity: 1 } };
+  await ekiden.deploy(app);
+  push('new');
+  await engine.docker('rmi', '--force', `${registry.address}/moving:v1`);
+  await ekiden.deploy({ ...app, instances: 2 });
+  expect(await pages()).toEqual(Array.from({ length: 2 }, () => 'hello old from /mnt/mesos/sandbox\n'));
+  expect((await ekiden.send('POST', '/v2/apps//engine/moving/restart')).status).toBe(200);
+  await ekiden.settled('/engine/moving');
+  expect(await pages()).toEqual(Array.from({ length: 2 }, () => 'hello new from /mnt/mesos/sandbox\n'));
+  const { body } = await ekiden.get('/ekiden/v1/apps//engine/moving/images');
+  expect(new Set([body.digest, ...body.tasks.map(({ digest }: { digest: string }) => digest)]).size).toBe(1);
+  await ekiden.send('DELETE', '/v2/apps//engine/moving?force=true');
+});
+
 it('runs each instance once, although its agent is killed in the middle of its launch', async () => {
   const app = { id: '/engine/killed', ...SMALL, backoffSeconds: 0, instances: 4, ...docker(image, { forcePullImage: true }), ...CHECKED };
   expect((await ekiden.send('PUT', '/v2/apps//engine/killed', app)).status).toBeLessThan(300);

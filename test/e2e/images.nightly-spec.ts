@@ -129,6 +129,43 @@ it('runs a command of the app in the image, in both types, with its own environm
   for (const id of ['/img/docker', '/img/mesos']) expect(await page((await ekiden.tasks(id))[0])).toBe('hello app from /mnt/mesos/sandbox\n');
 });
 
+it('runs one image in all tasks of a version, wherever they come up and whatever its tag means by then, until a restart asks anew', async () => {
+  const push = (greeting: string): string =>
+    registry.push('moving:v1', ['--config.env', `GREETING=${greeting}`, '--config.cmd', '/bin/sh', '--config.cmd', '-c', '--config.cmd', SERVE]);
+  const says = async (): Promise<readonly string[]> => await Promise.all((await ekiden.tasks('/img/moving')).map(page));
+  const digests = async (): Promise<readonly string[]> => {
+    const { body } = await ekiden.get('/ekiden/v1/apps//img/moving/images');
+    expect(body.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+    return [body.digest, ...body.tasks.map(({ digest }: { digest: string }) => digest)];
+  };
+  const app = {
+    ...SMALL,
+    ...docker(push('old')),
+    ...CHECKED,
+    constraints: [['test', 'UNLIKE', 'bare']],
+    upgradeStrategy: { minimumHealthCapacity: 0, maximumOverCapacity: 1 },
+  };
+  await ekiden.deploy({ id: '/img/moving', ...app });
+  expect(await says()).toEqual(['hello old from /mnt/mesos/sandbox\n']);
+  const [old] = await digests();
+  push('new');
+  await ekiden.deploy({ id: '/img/moving', ...app, instances: 3 });
+  expect(new Set((await ekiden.tasks('/img/moving')).map(({ slaveId }) => slaveId)).size).toBe(2);
+  expect(await says()).toEqual(Array.from({ length: 3 }, () => 'hello old from /mnt/mesos/sandbox\n'));
+  expect(await digests()).toEqual(Array.from({ length: 4 }, () => old));
+  expect(ekiden.cli('app', '/img/moving').out).toContain(`moving:v1, ${old}`);
+  const { body } = await ekiden.get('/v2/apps//img/moving/versions');
+  expect((await ekiden.send('POST', '/v2/apps//img/moving/restart')).status).toBe(200);
+  await ekiden.settled('/img/moving');
+  expect(await says()).toEqual(Array.from({ length: 3 }, () => 'hello new from /mnt/mesos/sandbox\n'));
+  const now = await digests();
+  expect(new Set(now).size).toBe(1);
+  expect(now[0]).not.toBe(old);
+  expect(ekiden.cli('rollback', '/img/moving', '--to', body.versions[0]).code).toBe(0);
+  await ekiden.settled('/img/moving');
+  expect(await says()).toEqual(Array.from({ length: 3 }, () => 'hello old from /mnt/mesos/sandbox\n'));
+});
+
 it('checks health by a command inside of the image', async () => {
   const check = { protocol: 'COMMAND', intervalSeconds: 1, gracePeriodSeconds: 60, timeoutSeconds: 10 };
   const sees = 'test "$GREETING" = image && test -e /tmp/index.html && test ! -e /usr/bin/env';

@@ -57,6 +57,13 @@ const deployment = (more: Partial<DeploymentRow> = {}): DeploymentRow =>
   }) as DeploymentRow; // prettier-ignore
 const process = (taskId: string = TASK, exit: unknown = null) =>
   ({ taskId, spec: { limits: { cpusMilli: 100, memMib: 10 } }, size: { cpusMilli: 100, memMib: 10 }, pid: 1, command: 'run', exit, sickUntil: 0 }) as never;
+const IN_IMAGE = { container: { kind: 'DOCKER', image: 'web:1', forcePullImage: false, isPrivileged: false, volumes: [] } };
+const inImage = (registryDigest: string) => ({ ...(process() as object), spec: { container: { image: { registryDigest } } } }) as never;
+const launched = (id: string, imageDigest?: string): Instance =>
+  running(
+    { condition: { kind: 'provisioned', since: 1, task: task(`${id}._app.1` as TaskId, imageDigest === undefined ? {} : { imageDigest }) } },
+    id as never,
+  );
 const master = (books: unknown = null): Master =>
   ({ state: { books: () => books, agents: () => [{ agentId: 'S0' }], sizes: () => ({ offers: 99 }) } }) as never;
 const held = (cpusMilli: number, ports: readonly { begin: number; end: number }[] = []) => ({ cpusMilli, memMib: 0, diskMib: 0, gpus: 0, ports });
@@ -218,6 +225,10 @@ const CASES: readonly (readonly [string, (stage: Stage) => unknown, RegExp])[] =
   ['master-e', (s) => reportedTask(s), /has lost, and the master holds nothing for it|has .* and the master holds nothing for it/],
   ['master-f', (s) => { const by = master(); s.tell({ kind: 'stream-sent', by: 'p', master: by, streamId: 's2', event: { type: 'SUBSCRIBED', subscribed: { framework_id: { value: 'f' } } } as never }, { kind: 'call-done', by: 'p', master: by, streamId: 's1', call: { type: 'REVIVE', framework_id: { value: 'f' } } as never, answer: { status: 202, text: '' } }); }, /over stream s1, the newest is s2/],
   ['master-g', (s) => { const by = master(); s.tell({ kind: 'stream-opened', by: 'p', master: by, streamId: 's1', call: { type: 'SUBSCRIBE', subscribe: { framework_info: { roles: ['*'] }, suppressed_roles: ['*'] } } as never }, { kind: 'stream-sent', by: 'p', master: by, streamId: 's1', event: { type: 'OFFERS', offers: { offers: [{ id: { value: 'o1' }, agent_id: { value: 'S0' } }] } } as never }); }, /for role \*, which is suppressed/],
+  ['img-a', (s) => { s.version(IN_IMAGE); s.commit([put(launched('shop_web.instance-2'))]).commit([put(launched(ONE))]); }, /instance-1 is launched while another task asks what its image is/],
+  ['img-a', (s) => { s.version(IN_IMAGE); s.commit([put(launched(ONE, 'sha256:a'))]); }, /is launched with the image sha256:a, its version has undefined/],
+  ['img-a', (s) => s.commit([put(running({ condition: { kind: 'provisioned', since: 1, task: task(TASK, { imageDigest: 'sha256:a' }) } }))]).tell({ kind: 'process-started', host: 'h', process: inImage('sha256:b') }), /was launched with sha256:a, and h runs sha256:b/],
+  ['img-a', (s) => { s.commit([put(running())]); s.host([inImage('sha256:b')]); s.judged.atRest(); }, /runs sha256:b on h, its version undefined/],
   ['net-a', (s) => s.tell({ kind: 'network-attached', host: 'h', taskId: TASK, ports: [1, 2] }, { kind: 'network-attached', host: 'h', taskId: `${ONE}._app.2` as TaskId, ports: [2] }), /port 2 of h leads to .*_app\.2, and to .*_app\.1/],
   ['net-a', (s) => s.tell({ kind: 'network-attached', host: 'h', taskId: TASK, ports: [] }, { kind: 'agent-sent', host: 'h', wire: 1, message: { type: 'status', status: status('TASK_FAILED') } as never }), /whose network is still there/],
   ['net-b', (s) => (s.host([]), s.tell({ kind: 'network-attached', host: 'h', taskId: TASK, ports: [] }), s.judged.atRest()), /the network of .* is left on h/],

@@ -26,6 +26,7 @@ import { callsAreBounded, deploymentsAreBounded, questionsAreFew } from './invar
 import { agentsAndMasterAgree, booksAddUp, freeIsWhatIsLeft, nothingIsHeldTwice, offersAreSpentOnce } from './invariants/master-books.js';
 import { nobodyIsOfferedUnasked, oldStreamsAreDeaf } from './invariants/master-streams.js';
 import { dependenciesComeFirst } from './invariants/order.js';
+import { versionsRunOneImage } from './invariants/images.js';
 import { networksBelongToTasks, portsLeadToOneTask } from './invariants/networks.js';
 import { launchesKeepConstraints } from './invariants/placement.js';
 import {
@@ -118,6 +119,8 @@ export const INVARIANTS: readonly Invariant[] = [
   forksAreCheckpointed,
   lossesAreRecorded,
   staleMastersLaunchNothing,
+  // Images.
+  versionsRunOneImage,
   // Networks of tasks.
   portsLeadToOneTask,
   networksBelongToTasks,

@@ -60,6 +60,8 @@ export interface TaskRecord {
   readonly user?: string | null;
   /** Of the image that it runs in; absent before that is known, and without an image. */
   readonly imageDigest?: string;
+  /** What its registry calls that image; absent as above, and where no registry was asked. */
+  readonly registryDigest?: string;
   readonly stage: 'accepted' | 'launching' | 'running' | 'ended';
   readonly launchedAt: Instant;
   readonly startedAt: Instant | null;

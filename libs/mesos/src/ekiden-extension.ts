@@ -58,6 +58,11 @@ export interface EkidenTaskData {
   /** What the bytes at each of `command.uris` have to hash to, in their order: 64 hex digits, or null for anything. Absent: nothing is checked. */
   readonly digests?: readonly (string | null)[];
   readonly isolation?: TaskIsolation;
+  /**
+   * `ask`: its image is named by a tag: what the registry calls it now is what runs, also where the agent has another one of that name.
+   * `pinned`: the digest in its name is not the user's, but what was found for its app's version. Absent: as the agent has it.
+   */
+  readonly image?: 'ask' | 'pinned';
 }
 
 export interface EkidenStatusData {
@@ -70,6 +75,8 @@ export interface EkidenStatusData {
   readonly stop?: StopReport;
   /** Absent: nobody has asked for another size. */
   readonly resize?: ResizeReport;
+  /** What its registry calls the image that it runs, or is about to: `sha256:…`. Absent: not known yet, or none. */
+  readonly imageDigest?: string;
 }
 
 export interface StopReport {

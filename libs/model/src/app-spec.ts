@@ -182,5 +182,7 @@ export interface AppVersion {
   /** The version at which cpus or memory were changed in place; absent: not since `configVersion`. */
   readonly sizeVersion?: number;
   readonly scalingVersion: number;
+  /** Which image its name meant when the first task of this config asked (`sha256:…`): all its tasks run it. Absent: not known, or none. */
+  readonly imageDigest?: string;
   readonly spec: AppSpec;
 }

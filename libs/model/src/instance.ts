@@ -31,6 +31,8 @@ export interface TaskRef {
   /** The scheduler stream over which the ACCEPT was (or will be) sent. */
   readonly streamId: string;
   readonly stagedAt: Instant;
+  /** Of the image that it was launched with, or that its agent says it runs. Absent: not known, or none. */
+  readonly imageDigest?: string;
 }
 
 /** The last result of one health check of one instance, as its agent reported it. */
@@ -92,7 +94,16 @@ export type ConditionKind = Condition['kind'];
 
 /** Why an instance is being stopped; also the `reason` of its kill in logs, events and history. */
 export type StopReason =
-  'scaling-down' | 'upgrading' | 'deleting-app' | 'user-request' | 'health-check' | 'over-capacity' | 'overdue' | 'orphaned' | 'forced-rollback';
+  | 'scaling-down'
+  | 'upgrading'
+  | 'deleting-app'
+  | 'user-request'
+  | 'health-check'
+  | 'over-capacity'
+  | 'overdue'
+  | 'other-image'
+  | 'orphaned'
+  | 'forced-rollback';
 
 /** A stop under way: recorded and announced at `since`, KILL from `killAt` on (drain), repeated until terminal. */
 export interface Stop {

@@ -6,6 +6,7 @@ export { ConstraintSet } from './constraints.js';
 export { findCycle, planDeployment, type ChangeKind, type DeploymentInput, type DeploymentSteps, type PlannedAction } from './deployment-steps.js';
 export { explainPending, summarizeCounts, summarizeRefusals, type FunnelRow } from './explain.js';
 export { healthOf, isExhausted, isReady, isServing, isUsable, provingVersionOf } from './health.js';
+export { isImageOpen, scoutsWanted } from './image-scouts.js';
 export {
   judgeUnknownTask,
   nextWakeOf,

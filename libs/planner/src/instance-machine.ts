@@ -47,6 +47,8 @@ export interface ObservedStatus {
   readonly ipAddresses: readonly string[];
   /** The newest change of its task's size whose outcome is known to the agent; absent: none. */
   readonly resize?: { readonly revision: number; readonly refused: string | null };
+  /** Of the image that its task runs, or is about to; absent: its agent does not say, or does not know yet. */
+  readonly imageDigest?: string;
   /** When it happened, by our own clock. Only `unreachable` counts from it. */
   readonly at: Instant;
 }
@@ -159,9 +161,10 @@ function stage(instance: Instance, task: TaskRef, status: ObservedStatus, now: I
   const { condition } = instance;
   if (condition.kind !== 'provisioned' && condition.kind !== 'unreachable' && condition.kind !== 'staging') return overdueKill(unchanged(instance), now);
   const before = condition.kind === 'staging' ? condition : null;
+  const known = withImage(task, status);
   const says = status.state === 'TASK_STARTING' && status.message !== '' ? status.message : (before?.note ?? null);
-  if (before !== null && says === (before.note ?? null)) return overdueKill(unchanged(instance), now);
-  return alive(instance, { kind: 'staging', since: before?.since ?? now, task, ...(says === null ? {} : { note: says }) }, now);
+  if (before !== null && says === (before.note ?? null) && known === task) return overdueKill(unchanged(instance), now);
+  return alive(instance, { kind: 'staging', since: before?.since ?? now, task: known, ...(says === null ? {} : { note: says }) }, now);
 }
 
 function run(instance: Instance, task: TaskRef, status: ObservedStatus, { now, spec }: MachineContext): InstanceStep {
@@ -169,7 +172,7 @@ function run(instance: Instance, task: TaskRef, status: ObservedStatus, { now, s
   const condition: Condition = {
     kind: 'running',
     since: before?.since ?? now,
-    task,
+    task: withImage(task, status),
     checks: checksOf(status, before?.checks ?? [], spec, now),
     readiness: status.readiness ?? before?.readiness ?? null,
     ipAddresses: status.ipAddresses.length > 0 ? status.ipAddresses : (before?.ipAddresses ?? []),
@@ -178,6 +181,10 @@ function run(instance: Instance, task: TaskRef, status: ObservedStatus, { now, s
   if (sized === instance && before !== null && isSame(before, condition)) return overdueKill(unchanged(instance), now);
   return alive(sized, condition, now);
 }
+
+/** What it was launched with is what it runs; else its agent's word counts. */
+const withImage = (task: TaskRef, { imageDigest }: ObservedStatus): TaskRef =>
+  imageDigest === undefined || task.imageDigest !== undefined ? task : { ...task, imageDigest };
 
 /** It has its size, or its agent says why it cannot. What was given up and came true all the same is true. */
 function learnSize(instance: Instance, { resize: outcome }: ObservedStatus): Instance {

@@ -24,6 +24,8 @@ export interface AppView {
     readonly configVersion: Instant;
     /** Instances older than it are of another size; absent: none is. */
     readonly sizeVersion?: Instant;
+    /** What its image is named means this; absent: not known, or there is none. */
+    readonly imageDigest?: string;
     /** Instances are bound to volumes: never more than wanted (not yet made by any spec; absent: false). */
     readonly isResident?: boolean;
   } | null;
@@ -36,6 +38,8 @@ export interface AppView {
   readonly unreadable?: string | null;
   /** Why no task of the target can be launched at the present master; absent or null: nothing is in the way. */
   readonly launchRefusal?: string | null;
+  /** The present master tells what agents find images to be, and launches wait for it; absent: not. */
+  readonly holdsForImages?: boolean;
   /** Why no running task can get another size at the present master; absent or null: nothing is in the way. */
   readonly resizeRefusal?: string | null;
 }
@@ -57,6 +61,8 @@ export type WaitingFor =
   /** The present master cannot carry what the app needs. */
   | 'master'
   | 'backoff'
+  /** The first task asks which image it is. */
+  | 'image'
   | 'start'
   | 'health'
   /** Running tasks are given another size, or are replaced since they cannot have it where they run. */

@@ -6,6 +6,7 @@
 import { liveTask } from '@ekiden/model';
 import { healthOf, isReady } from './health.js';
 import type { Budget } from './budget.js';
+import { isImageOpen, scoutsWanted } from './image-scouts.js';
 import { isDue } from './resizes.js';
 import type { Census, RolloutSteps, Target } from './rollout.js';
 import type { AppView, InstanceView, Waiting, WaitingFor } from './view.js';
@@ -17,9 +18,10 @@ export function describeWaiting(view: AppView, target: Target, census: Census, r
     if (group) group.push(one);
     else groups.set(kind, [one]);
   };
+  const isHeld = view.holdsForImages === true && isHeldForImage(target, census);
   for (const one of census.current) {
     const kind = waitOf(one, view.now, proving, target);
-    if (kind !== null) put(kind, one);
+    if (kind !== null) put(kind === 'offer' && isHeld ? 'image' : kind, one);
   }
   for (const one of census.leaving) put('stop', one);
 
@@ -37,6 +39,10 @@ export function describeWaiting(view: AppView, target: Target, census: Census, r
   if (capacity !== null) waiting.push({ kind: 'capacity', instanceIds: census.old.map((one) => one.instance.id), text: capacity });
   return waiting;
 }
+
+/** Nothing is launched before it is known which image it is. */
+const isHeldForImage = ({ spec, imageDigest }: Target, { current }: Census): boolean =>
+  isImageOpen(spec, imageDigest) && scoutsWanted(current.map(({ instance }) => instance)) === 'none';
 
 /** Why some are replaced although their size could be changed in place. */
 function unableToResize(old: readonly InstanceView[]): Waiting[] {
@@ -84,6 +90,8 @@ function sentence(kind: WaitingFor, members: readonly InstanceView[], wanted: nu
   switch (kind) {
     case 'offer':
       return `${of} ${verb('waits', 'wait')} for an offer`;
+    case 'image':
+      return `${of} ${verb('waits', 'wait')} until the first one knows which image it is`;
     case 'backoff': {
       const ends = members.map(({ instance }) => (instance.condition.kind === 'scheduled' ? instance.condition.notBefore : now));
       return `${of} ${verb('waits', 'wait')} after a failure, the next launch is in ${seconds(Math.min(...ends) - now)}`;

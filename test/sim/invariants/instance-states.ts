@@ -82,7 +82,8 @@ function whyDiffers(was: Instance, is: Instance, writes: readonly Write[]): stri
   const after = liveTask(is);
   if (before === null && after !== null) return 'a task without a launch';
   if (before === null || after === null) return null;
-  if (JSON.stringify(before) !== JSON.stringify(after)) return `its task changed: ${JSON.stringify(before)} → ${JSON.stringify(after)}`;
+  const learnt = before.imageDigest === undefined && after.imageDigest !== undefined ? { imageDigest: after.imageDigest } : {};
+  if (JSON.stringify({ ...before, ...learnt }) !== JSON.stringify(after)) return `its task changed: ${JSON.stringify(before)} → ${JSON.stringify(after)}`;
   if (was.stop !== null && is.stop === null) return 'its stop was taken back';
   if (was.stop !== null && is.stop !== null && (is.stop.killAt > was.stop.killAt || is.stop.reason !== was.stop.reason)) return 'a stop may only be hastened';
   const isRunningOn = was.condition.kind === 'running' && is.condition.kind === 'running';
@@ -126,7 +127,7 @@ interface Batch {
   readonly before: RowsBefore;
 }
 
-function isCaused(sight: Sight, { id, appId, condition }: Instance, reason: StopReason, { asked, writes, before }: Batch): boolean {
+function isCaused(sight: Sight, { id, appId, version, condition }: Instance, reason: StopReason, { asked, writes, before }: Batch): boolean {
   const deployments = [...sight.committed.deployments(appId), ...writes.flatMap((write) => (write.kind === 'put-deployment' ? [write.row] : []))];
   switch (reason) {
     case 'user-request':
@@ -144,6 +145,11 @@ function isCaused(sight: Sight, { id, appId, condition }: Instance, reason: Stop
       return condition.kind === 'running' && condition.checks.some((check) => check?.exhausted === true);
     case 'overdue':
       return sight.now() - condition.since >= sight.scene.limits.launchTimeoutMs;
+    case 'other-image': {
+      const pinned = sight.database.versions.get(appId)?.get(version)?.imageDigest;
+      const runs = condition.kind === 'scheduled' ? undefined : condition.task.imageDigest;
+      return pinned !== undefined && runs !== undefined && runs !== pinned;
+    }
     case 'orphaned':
     case 'forced-rollback':
       return true;

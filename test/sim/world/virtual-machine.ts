@@ -17,6 +17,7 @@ import { newProcess, type SimProcess } from './sim-process.js';
 import { VirtualDisk, type Survival } from './virtual-disk.js';
 import { VirtualNetworks } from './virtual-networks.js';
 import { virtualProbe } from './virtual-probe.js';
+import { VirtualImages, VirtualRegistry } from './virtual-registry.js';
 
 const WORK_DIR = '/var/lib/ekiden-agent';
 /** Each disk of a machine has chances of its own. */
@@ -42,6 +43,7 @@ export class VirtualMachine {
   readonly starts = new Map<TaskId, number>();
   disk: VirtualDisk;
   readonly networks: VirtualNetworks;
+  private images: VirtualImages;
   bootId = 'boot-1';
   /** Set: nothing can be started, for this reason. */
   forkError: string | null = null;
@@ -64,8 +66,10 @@ export class VirtualMachine {
     /** Decides what its disk loses. */
     private readonly seed: number,
     private readonly tell: Tell = () => undefined,
+    private readonly registry = new VirtualRegistry(),
   ) {
     this.disk = this.newDisk();
+    this.images = new VirtualImages(registry);
     this.networks = new VirtualNetworks(clock, name, tell);
   }
 
@@ -105,6 +109,7 @@ export class VirtualMachine {
     this.reboot(bootId);
     this.processes.clear();
     this.disk = this.newDisk();
+    this.images = new VirtualImages(this.registry);
   }
 
   runtime(): TaskRuntime {
@@ -187,7 +192,7 @@ export class VirtualMachine {
       sandboxes: this.sandboxes(),
       hostPorts: this.hostPorts(),
       probe: this.probe(),
-      images: this.networks.images(after),
+      images: { ensure: (wish) => this.images.ensure(wish, after), openVolumes: (volumes) => after(0, () => volumes) },
       networks: this.networks.port(after),
     };
   }

@@ -1,17 +1,15 @@
 /**
- * The networks and images of a simulated machine: both outlive the agent, networks not the machine's boot.
+ * The networks of a simulated machine: they outlive the agent, and not the machine's boot.
  *
- * Every image is here at once. A network is attached and taken away after a moment; the events say so to whoever judges.
+ * A network is attached and taken away after a moment; the events say so to whoever judges.
  */
 import type { Clock, TaskId } from '@ekiden/model';
-import type { ImagePort, NetworkPort } from '../../../apps/agent/src/agent-ports.js';
+import type { NetworkPort } from '../../../apps/agent/src/agent-ports.js';
 import type { Tell } from './sim-event.js';
-
-type After = <T>(ms: number, work: () => T) => Promise<T>;
+import type { After } from './virtual-registry.js';
 
 const ATTACH_MS = 5;
 const DETACH_MS = 8;
-const IMAGE_CONFIG = { user: '', env: {}, entrypoint: [], cmd: [], workingDirectory: '', stopSignal: '' };
 
 export class VirtualNetworks {
   /** Task → its address. */
@@ -55,13 +53,6 @@ export class VirtualNetworks {
           return removed;
         }),
       traffic: () => new Map(),
-    };
-  }
-
-  images(after: After): ImagePort {
-    return {
-      ensure: ({ reference }) => after(1, () => ({ digest: `sha256:${reference}`, rootfs: '/images/any', config: IMAGE_CONFIG })),
-      openVolumes: (volumes) => after(0, () => volumes),
     };
   }
 

@@ -16,6 +16,7 @@ import { withGuardedWires } from './guarded-master.js';
 import type { SimProcess } from './sim-process.js';
 import { VirtualMachine } from './virtual-machine.js';
 import { VirtualNetwork } from './virtual-network.js';
+import { VirtualRegistry } from './virtual-registry.js';
 import { LogBook } from './log-book.js';
 import { printWorld } from './print-world.js';
 import { Witnesses } from './sim-event.js';
@@ -52,6 +53,7 @@ export class World {
   readonly log = new LogBook();
   readonly network: VirtualNetwork;
   readonly hosts: Host[] = [];
+  readonly registry = new VirtualRegistry();
   readonly paasDatabase = new MemoryPaasDatabase();
   readonly masterDatabase = new MemoryMasterDatabase();
   /** Faults of the next commits of paas-api, one each: lost before they were written, or only their answer lost. */
@@ -181,7 +183,7 @@ export class World {
   }
 
   addHost(name: string, attributes: Attributes = {}, resources: Resources = SMALL_MACHINE): Host {
-    const machine = new VirtualMachine(this.clock, name, this.seed * MAX_HOST_SEEDS + this.hosts.length, this.witnesses.tell);
+    const machine = new VirtualMachine(this.clock, name, this.seed * MAX_HOST_SEEDS + this.hosts.length, this.witnesses.tell, this.registry);
     const host: Host = { name, machine, attributes, resources, process: null, agent: null };
     this.hosts.push(host);
     this.startAgent(host);

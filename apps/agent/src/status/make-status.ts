@@ -58,6 +58,7 @@ export function makeStatus(task: LiveTask, fact: StatusFact, context: StatusCont
       readiness: task.readiness,
       ...(task.record.stop === undefined ? {} : { stop: task.record.stop }),
       ...(resize === undefined ? {} : { resize }),
+      ...(task.record.registryDigest === undefined ? {} : { imageDigest: task.record.registryDigest }),
       exit: fact.exit && { code: fact.exit.code, signal: fact.exit.signal, oomKilled: fact.exit.oomKilled },
     }),
   };

@@ -25,6 +25,8 @@ export interface TaskPlan {
   readonly command: Command;
   /** The image in which it runs, which then says what its command means. */
   readonly container: ContainerPlan | null;
+  /** Whether the name of its image is asked about anew, or holds what was found before (`EkidenTaskData`). */
+  readonly image?: EkidenTaskData['image'];
   /** The task's own environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly user: string | null;
@@ -80,6 +82,7 @@ export function readTask(task: TaskInfo, users: TaskPolicy): ReadTask {
     plan: {
       command,
       container,
+      ...(data.kind === 'ours' && data.data.image !== undefined ? { image: data.data.image } : {}),
       env: environment(task.command),
       user,
       limits: {

@@ -29,6 +29,7 @@ export function readTaskData(base64: string | undefined): ReadTaskData {
         healthChecks: list(parsed, 'healthChecks').map(readHealthCheck),
         readinessCheck: isFields(readiness) ? readReadinessCheck(readiness) : null,
         ...readIsolation(parsed['isolation']),
+        ...readImage(parsed['image']),
         digests: parsed['digests'] === undefined ? [] : list(parsed, 'digests').map(readDigest),
       },
     };
@@ -107,6 +108,9 @@ function readIsolation(raw: unknown): Pick<EkidenTaskData, 'isolation'> {
     },
   };
 }
+
+/** A word of a later version changes nothing: the image is named beside it. */
+const readImage = (raw: unknown): Pick<EkidenTaskData, 'image'> => (raw === 'ask' || raw === 'pinned' ? { image: raw } : {});
 
 function count(fields: Fields, name: string): number {
   const value = fields[name];

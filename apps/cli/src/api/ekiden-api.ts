@@ -49,6 +49,7 @@ export function ekidenApi(target: HttpTarget) {
     deploymentHistory: async (options: Query) => (await read(shape.DeploymentHistory, `/ekiden/v1/deployments${query(options)}`)).deployments,
     cancelDeployment: async (id: string, force: boolean) =>
       (await request(target, 'DELETE', `/v2/deployments/${encodeURIComponent(id)}${query({ force })}`)).body,
+    images: (id: string) => read(shape.Images, `/ekiden/v1/apps${pathPart(id)}/images`),
     why: (id: string) => read(shape.Why, `/ekiden/v1/why${absolute(id)}`),
     nodes: async () => (await read(shape.NodeList, '/ekiden/v1/nodes')).nodes,
     log: (taskId: string, stream: string, offset: number, length: number) =>

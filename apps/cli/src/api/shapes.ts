@@ -46,6 +46,14 @@ export const App = z.looseObject({
 });
 export type App = z.infer<typeof App>;
 
+/** Of /ekiden/v1/apps/ID/images. */
+export const Images = z.looseObject({
+  digest: z.string().nullable().default(null),
+  image: z.string().nullable().default(null),
+  tasks: z.array(z.looseObject({ id: z.string(), digest: z.string().nullable().default(null) })).default([]),
+});
+export type Images = z.infer<typeof Images>;
+
 export const AppList = z.looseObject({ apps: z.array(App) });
 export const OneApp = z.looseObject({ app: App });
 export const TaskList = z.looseObject({ tasks: z.array(Task) });

@@ -28,7 +28,11 @@ export function appCommand(program: Command, terminal: Terminal): void {
     .action(async (id: string, _options: unknown, command: Command) => {
       const context = contextOf(command, terminal);
       const app = await context.api.app(id);
-      context.print(app, () => appText(app, context.now()));
+      const images = await context.api.images(id).catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 404) return null; // an API of before, or the app went just now
+        throw error;
+      });
+      context.print(images === null || images.image === null ? app : { ...app, images }, () => appText(app, context.now(), images));
     });
 }
 

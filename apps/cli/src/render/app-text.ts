@@ -1,5 +1,5 @@
 /** Apps and their tasks as text. Pure: the answer of the API and the time go in, lines come out. */
-import type { App, Task } from '../api/shapes.js';
+import type { App, Images, Task } from '../api/shapes.js';
 import { ago, table } from './table.js';
 
 export function appsText(apps: readonly App[]): string {
@@ -22,13 +22,14 @@ export function statusOf(app: App): string {
   return 'running';
 }
 
-export function appText(app: App, now: number): string {
+export function appText(app: App, now: number, images: Images | null = null): string {
   const failure = app.lastTaskFailure;
   return [
     `${app.id}  ${statusOf(app)}`,
     `  version    ${app.version}`,
     `  instances  ${app.tasksRunning} running, ${app.tasksStaged} starting, of ${app.instances}${app.healthChecks.length > 0 ? `; ${healthOf(app)}` : ''}`,
     `  resources  ${app.cpus} cpus, ${app.mem} MiB each`,
+    ...imageLines(images),
     ...app.deployments.map((deployment) => `  deployment ${deployment.id}`),
     ...(failure === undefined
       ? []
@@ -36,6 +37,16 @@ export function appText(app: App, now: number): string {
     '',
     app.tasks.length === 0 ? '  no tasks' : tasksText(app.tasks, now),
   ].join('\n');
+}
+
+/** Tasks that do not run what the version says are named: of an older version, or about to be replaced. */
+function imageLines(images: Images | null): readonly string[] {
+  if (images === null || images.image === null) return [];
+  const others = images.tasks.filter(({ digest }) => digest !== null && digest !== images.digest);
+  return [
+    `  image      ${images.image}, ${images.digest ?? 'which its first task will ask the registry about'}`,
+    ...others.map(({ id, digest }) => `             ${id} runs ${digest ?? ''}`),
+  ];
 }
 
 export function tasksText(tasks: readonly Task[], now: number): string {

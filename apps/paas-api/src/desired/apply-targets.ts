@@ -14,8 +14,8 @@ import {
   type AppDefinition,
   type ChangeClass,
 } from '@ekiden/marathon-api';
-import { EkidenError, isOutdated, liveTask, type AppId, type DeploymentId, type Ids, type InstanceId, type Instant } from '@ekiden/model';
-import { planDeployment, type ChangeKind } from '@ekiden/planner';
+import { EkidenError, isOutdated, liveTask, type AppId, type DeploymentId, type Ids, type Instance, type InstanceId, type Instant } from '@ekiden/model';
+import { isImageOpen, planDeployment, type ChangeKind } from '@ekiden/planner';
 import type { Draft } from '../ledger/draft.js';
 import type { PaasConfig } from '../paas-api.js';
 import { addEvent } from '../ledger/record-step.js';
@@ -34,6 +34,8 @@ export interface Target {
   readonly definition: AppDefinition | null;
   /** Replace its tasks although nothing has changed. */
   readonly restart?: boolean;
+  /** Of the stored version that it goes back to, whose image is run again. Absent: it goes back to none, or that is not known. */
+  readonly imageDigest?: string | undefined;
 }
 
 export interface TargetOptions {
@@ -93,21 +95,26 @@ interface Judged {
   readonly definition: AppDefinition | null;
   readonly kind: ChangeKind | 'nothing';
   readonly changedFields: readonly string[];
+  readonly isRestart: boolean;
+  readonly imageDigest: string | undefined;
 }
 
 function judge(draft: Draft, target: Target, config: PaasConfig): Judged {
-  const { appId } = target;
+  const { appId, imageDigest, restart: isRestart = false } = target;
   const current = draft.desired(appId);
-  if (target.definition === null) return { appId, current, definition: null, kind: current === null ? 'nothing' : 'delete', changedFields: [] };
+  const base = { appId, current, imageDigest, isRestart };
+  if (target.definition === null) return { ...base, definition: null, kind: current === null ? 'nothing' : 'delete', changedFields: [] };
   const former = current === null ? null : asDefinition(current.definition);
   const definition = withServicePorts(draft, appId, target.definition, former, config);
-  if (former === null) return { appId, current, definition, kind: 'create', changedFields: Object.keys(definition).sort() };
+  if (former === null) return { ...base, definition, kind: 'create', changedFields: Object.keys(definition).sort() };
   const change = classifyChange(former, definition);
   const changedFields = [...change.restart, ...change.resize, ...change.policy, ...(change.scale ? ['instances'] : [])];
-  const replaces = change.restart.length > 0 || target.restart === true;
+  // Its definition may be the present one, and its image another.
+  const isOtherImage = imageDigest !== undefined && current?.imageDigest !== imageDigest;
+  const replaces = change.restart.length > 0 || isRestart || isOtherImage;
   // Nothing is left to be replaced where no instance is wanted: a scale, as in Marathon the way out of everything.
   const kind = replaces ? (definition.instances === 0 ? 'scale' : 'restart') : kindInPlace(change);
-  return { appId, current, definition, kind, changedFields };
+  return { ...base, definition, kind, changedFields };
 }
 
 function kindInPlace({ resize, scale, policy }: ChangeClass): 'resize' | 'scale' | 'policy' | 'nothing' {
@@ -143,49 +150,64 @@ function writeTarget(draft: Draft, one: Judged, version: Instant): AppVersionRow
     return null;
   }
   const { current } = one;
-  const isNewConfig = current === null || one.kind === 'restart' || (one.kind === 'scale' && one.changedFields.some((field) => field !== 'instances'));
+  const isChanged = one.kind === 'scale' && (one.changedFields.some((field) => field !== 'instances') || one.isRestart);
+  const isNewConfig = current === null || one.kind === 'restart' || isChanged;
   const isRestart = one.kind === 'restart' && one.changedFields.length === 0;
   const isScaled = one.kind !== 'policy' && (one.kind !== 'resize' || one.changedFields.includes('instances'));
   const configVersion = isNewConfig ? configVersionOf(one, version) : current.configVersion;
   const sizeVersion = one.kind === 'resize' ? version : configVersion === version ? undefined : current?.sizeVersion;
+  const image = configVersion === current?.configVersion ? current.imageDigest : one.imageDigest;
+  const takesOver = (configVersion === version && !one.isRestart) || one.kind === 'resize';
+  const { adopted, imageDigest } = takesOver ? adoptable(draft, one.appId, one.definition, image) : { adopted: [], imageDigest: image };
   const row: AppVersionRow = {
     appId: one.appId,
     version,
     configVersion,
     ...(sizeVersion === undefined ? {} : { sizeVersion }),
     scalingVersion: current !== null && (isRestart || !isScaled) ? current.scalingVersion : version,
+    ...(imageDigest === undefined ? {} : { imageDigest }),
     spec: toAppSpec(one.definition),
     definition: one.definition,
   };
   draft.putVersion(row);
   draft.putApp({ ...base, desiredVersion: version });
-  if ((row.configVersion === version && !isRestart) || one.kind === 'resize') adoptInstances(draft, row);
+  for (const instance of adopted) draft.putInstance({ ...instance, version });
   return row;
 }
 
 /** A scale with policy edits only is no new config. */
 function configVersionOf(one: Judged, version: Instant): Instant {
-  if (one.current === null || one.definition === null || one.kind === 'restart') return version;
+  if (one.current === null || one.definition === null || one.kind === 'restart' || one.isRestart) return version;
   return classifyChange(asDefinition(one.current.definition), one.definition).restart.length > 0 ? version : one.current.configVersion;
 }
 
 /**
  * Instances that already run what the new version asks for belong to it, and are not replaced: after a change back, half
  * way through a roll-out or by a roll-back, those of the former version are simply kept. Of one whose size is being changed
- * nobody knows yet what it will have.
+ * nobody knows yet what it will have. They all run one image: the given one, else that of the newest of them.
  */
-function adoptInstances(draft: Draft, row: AppVersionRow): void {
-  const isSame = new Map<Instant, boolean>();
-  for (const instance of draft.instances(row.appId)) {
-    if (instance.goal !== 'running' || instance.resize !== undefined) continue;
-    let same = isSame.get(instance.version);
-    if (same === undefined) {
-      const own = draft.version(row.appId, instance.version);
-      same = own !== null && isSameToTasks(classifyChange(asDefinition(own.definition), asDefinition(row.definition)));
-      isSame.set(instance.version, same);
+function adoptable(
+  draft: Draft,
+  appId: AppId,
+  definition: AppDefinition,
+  wanted: string | undefined,
+): { readonly adopted: readonly Instance[]; readonly imageDigest: string | undefined } {
+  const rows = new Map<Instant, AppVersionRow | null>();
+  const same = draft.instances(appId).flatMap((instance) => {
+    if (instance.goal !== 'running' || instance.resize !== undefined) return [];
+    let own = rows.get(instance.version);
+    if (own === undefined) {
+      own = draft.version(appId, instance.version);
+      if (own !== null && !isSameToTasks(classifyChange(asDefinition(own.definition), definition))) own = null;
+      rows.set(instance.version, own);
     }
-    if (same) draft.putInstance({ ...instance, version: row.version });
-  }
+    return own === null ? [] : [{ instance, own }];
+  });
+  const newest = same.reduce<AppVersionRow | null>((best, { own }) => (best === null || own.version > best.version ? own : best), null);
+  const imageDigest = wanted ?? newest?.imageDigest;
+  const isOfImage = (own: AppVersionRow): boolean =>
+    own.imageDigest === imageDigest && (!isImageOpen(own.spec, imageDigest) || own.configVersion === newest?.configVersion);
+  return { adopted: same.flatMap(({ instance, own }) => (isOfImage(own) ? [instance] : [])), imageDigest };
 }
 
 const isSameToTasks = ({ restart, resize }: ChangeClass): boolean => restart.length === 0 && resize.length === 0;

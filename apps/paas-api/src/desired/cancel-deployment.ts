@@ -27,7 +27,7 @@ export function cancelDeployment(draft: Draft, id: DeploymentId, force: boolean,
 export function rollbackDeployment(draft: Draft, row: DeploymentRow, reason: string, context: DesireContext): DeploymentReceipt {
   const targets = row.changes.map(({ appId, from }): Target => {
     const former = from === null ? null : draft.version(appId, from);
-    return { appId, definition: former === null ? null : asDefinition(former.definition) };
+    return { appId, definition: former === null ? null : asDefinition(former.definition), imageDigest: former?.imageDigest };
   });
   const end = { id: row.id, state: 'rolled-back' as const, reason };
   const applied = applyTargets(draft, targets, { force: true, rollbackOf: row.id, endConflicts: end }, context);

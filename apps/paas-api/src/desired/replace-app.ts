@@ -6,12 +6,12 @@ import { applyTargets, type Applied, type DesireContext } from './apply-targets.
 import { appNotFound } from './change-apps.js';
 import { asDefinition } from './definitions.js';
 
-/** The stored definition becomes a new version. Throws `app-not-found`, `version-not-found`, `app-locked`. */
+/** The stored definition becomes a new version, with the image that its tasks ran. Throws `app-not-found`, `version-not-found`, `app-locked`. */
 export function rollbackApp(draft: Draft, id: AppId, version: Instant, options: { readonly force: boolean }, context: DesireContext): DeploymentReceipt {
   if (draft.desired(id) === null) throw appNotFound(id);
   const stored = draft.version(id, version);
   if (stored === null) throw new EkidenError('version-not-found', `App '${id}' does not exist in version ${isoTime(version)}`, { appId: id, version });
-  return receiptOf(applyTargets(draft, [{ appId: id, definition: asDefinition(stored.definition) }], options, context));
+  return receiptOf(applyTargets(draft, [{ appId: id, definition: asDefinition(stored.definition), imageDigest: stored.imageDigest }], options, context));
 }
 
 /** Every task is replaced by one of the same definition. Throws `app-not-found`, `app-locked`. */

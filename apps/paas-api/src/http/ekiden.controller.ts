@@ -10,6 +10,7 @@ import { bodyOf, bulkChange, listOf, notFound } from './change-request.js';
 import { readNodes } from './nodes.js';
 import { flag, integer, queryOf } from './query.js';
 import { renderHistory } from './render-deployment.js';
+import { renderImages } from './render-images.js';
 import { renderWhy } from './render-why.js';
 import { idOf, segmentsAfter } from './request-path.js';
 import { RIM, type Rim } from './rim.js';
@@ -32,16 +33,17 @@ export class EkidenController {
     sendJson(reply, renderWhy(this.rim.api.view, id));
   }
 
-  /** `/plan`, or what its tasks use. */
+  /** `/plan`, `/images`, or what its tasks use. */
   @Get('apps/*')
   async ofApp(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const parts = segmentsAfter(request.raw.url ?? '/', '/ekiden/v1/apps');
     const last = parts.at(-1);
     if (last === 'exec') throw new EkidenError('bad-request', ONLY_UPGRADED);
-    if ((last !== 'plan' && last !== 'statistics') || parts.length < 2) throw new EkidenError('route-not-found', 'URI not found');
+    if ((last !== 'plan' && last !== 'statistics' && last !== 'images') || parts.length < 2) throw new EkidenError('route-not-found', 'URI not found');
     const id = idOf(parts.slice(0, -1));
     this.assertKnown(id);
     if (last === 'statistics') return sendJson(reply, await readStatistics(this.rim, id, statisticsLimit(request)));
+    if (last === 'images') return sendJson(reply, renderImages(this.rim.api.view, id));
     const plan = this.rim.api.view.plan(id);
     sendJson(reply, { appId: id, plan });
   }

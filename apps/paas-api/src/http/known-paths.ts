@@ -9,7 +9,7 @@ const KNOWN = [
   /^\/v2\/deployments(\/[^/]+)?$/,
   /^\/v2\/queue(\/.+\/delay)?$/,
   /^\/v2\/(info|leader|events|plugins)$/,
-  /^\/ekiden\/v1\/(why\/.+|apps(\/.+\/(plan|statistics|exec))?|statistics|preview|deployments(\/[^/]+)?|nodes|tasks\/[^/]+\/(statistics|exec|logs\/(stdout|stderr)))$/,
+  /^\/ekiden\/v1\/(why\/.+|apps(\/.+\/(plan|statistics|images|exec))?|statistics|preview|deployments(\/[^/]+)?|nodes|tasks\/[^/]+\/(statistics|exec|logs\/(stdout|stderr)))$/,
 ];
 
 /** Known paths that have something else than JSON to send. */

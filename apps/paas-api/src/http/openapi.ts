@@ -89,6 +89,7 @@ const ROUTES: readonly Route[] = [
   route('get', '/metrics/prometheus', 'Figures as Prometheus text'),
   route('get', '/ekiden/v1/why/{id}', 'Why an app is not as wanted, in sentences', { answer: free }),
   route('get', '/ekiden/v1/apps/{id}/plan', 'The newest plan of an app: budget, counts, what it waits for', { answer: free }),
+  route('get', '/ekiden/v1/apps/{id}/images', 'Which image, by its digest, each version and each task of an app runs', { answer: free }),
   route('post', '/ekiden/v1/preview', 'What a change would do; nothing is stored', {
     query: ['partialUpdate'],
     body: z.array(wire.appInputSchema),

@@ -9,6 +9,7 @@ import { newTaskId, type AgentId, type AppId, type Instance, type OfferId, type 
 import { matchOffers, type OfferView, type Refusal } from '@ekiden/planner';
 import type { Draft } from '../ledger/draft.js';
 import { stepAndRecord } from '../ledger/record-step.js';
+import type { LaunchVersion } from './image-holds.js';
 import { buildTaskInfo } from './task-info.js';
 import { launchVersionOf, peersOf, type Wants } from './wants.js';
 
@@ -58,7 +59,7 @@ export function decideRound(draft: Draft, input: RoundInput): Round {
     const instance = draft.instance(launch.instanceId);
     const next = instance === null ? null : launchVersionOf(draft, instance);
     if (offer === undefined || instance === null || next === null) continue;
-    const task = taskRefOf(instance, offer, launch.ports, input.streamId, draft.now);
+    const task = taskRefOf(instance, next, offer, launch.ports, input.streamId, draft.now);
     const step = stepAndRecord(draft, instance, { kind: 'launch', task, version: next.version });
     const launched = step?.changed === true ? step.instance : null;
     if (launched === null) continue;
@@ -76,7 +77,7 @@ export function decideRound(draft: Draft, input: RoundInput): Round {
   };
 }
 
-const taskRefOf = (instance: Instance, offer: OfferView, ports: readonly number[], streamId: string, now: number): TaskRef => ({
+const taskRefOf = (instance: Instance, { imageDigest }: LaunchVersion, offer: OfferView, ports: readonly number[], streamId: string, now: number): TaskRef => ({
   taskId: newTaskId(instance.id, instance.incarnation + 1),
   agentId: offer.agentId,
   hostname: offer.hostname,
@@ -87,6 +88,7 @@ const taskRefOf = (instance: Instance, offer: OfferView, ports: readonly number[
   ports,
   streamId,
   stagedAt: now,
+  ...(imageDigest === undefined ? {} : { imageDigest }),
 });
 
 function groupRefusals(refusals: readonly Refusal[]): ReadonlyMap<AppId, readonly Refusal[]> {

@@ -34,10 +34,12 @@ const instance: Instance = {
   backoffMs: 0,
 };
 
-function build(body: Record<string, unknown>, extended = true) {
+const PINNED = `sha256:${'a'.repeat(64)}`;
+
+function build(body: Record<string, unknown>, extended = true, more: Partial<TaskRef> = {}) {
   const { definition } = normalizeApp({ body: { id: '/shop/web', cmd: 'run', ...body }, id: null, current: null, partial: false }, { defaultRole: '*' });
   const resources = { cpusMilli: 500, memMib: 64, diskMib: 0, gpus: 0, ports: [{ begin: 31_005, end: 31_005 }] };
-  return buildTaskInfo({ spec: toAppSpec(definition), instance, task, resources, role: '*', extended });
+  return buildTaskInfo({ spec: toAppSpec(definition), instance, task: { ...task, ...more }, resources, role: '*', extended });
 }
 
 const envOf = (info: ReturnType<typeof build>) => Object.fromEntries((info.command?.environment?.variables ?? []).map(({ name, value }) => [name, value]));
@@ -77,6 +79,18 @@ describe('the TaskInfo of a launch', () => {
       PORT_HTTP: '31005',
       PORT_ADMIN: '31007',
     });
+  });
+
+  it.each([
+    ['one that nobody has asked about', 'web:1', {}, 'web:1', 'ask'],
+    ['one that is known', 'web:1', { imageDigest: PINNED }, `web:1@${PINNED}`, 'pinned'],
+    ["the user's own digest", `web@${PINNED}`, {}, `web@${PINNED}`, undefined],
+  ])('names its image: %s', (_what, image, more, named, says) => {
+    for (const type of ['DOCKER', 'MESOS']) {
+      const info = build({ container: { type, docker: { image } } }, true, more);
+      expect(info.container).toMatchObject(type === 'DOCKER' ? { docker: { image: named } } : { mesos: { image: { docker: { name: named } } } });
+      expect(decodeTaskData(info.data)?.image).toBe(says);
+    }
   });
 
   it('carries digests in the order of the URIs, in lower case', () => {

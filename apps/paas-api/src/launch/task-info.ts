@@ -52,7 +52,7 @@ export function buildTaskInfo({ spec, instance, task, resources, role, extended 
     resources: resourcesToWire(resources, role),
     ...limitsOf(spec),
     command: commandOf(extended ? spec : withDigestChecks(spec), taskEnvironment(spec, instance, task)),
-    ...(spec.container === null ? {} : { container: containerOf(spec.container, spec.ownNetwork, taskPorts(spec, task.ports, task.taskId)) }),
+    ...(spec.container === null ? {} : { container: containerOf(pinned(spec.container, task), spec.ownNetwork, taskPorts(spec, task.ports, task.taskId)) }),
     ...(killPolicy === undefined ? {} : { kill_policy: killPolicy }),
     ...(plainCheck === null ? {} : { health_check: plainCheck }),
     ...(extended ? { data: encodeData(taskData(spec, task)) } : {}),
@@ -89,6 +89,10 @@ function commandWords({ command, container }: AppSpec): Pick<CommandInfo, 'shell
   if (container !== null) return { shell: false, arguments: [...command.argv] };
   return { shell: false, value: command.argv[0] ?? '', arguments: [...command.argv] };
 }
+
+/** By the digest that is known, beside the tag for whoever reads it. */
+const pinned = (container: AppContainer, { imageDigest }: TaskRef): AppContainer =>
+  imageDigest === undefined || container.image.includes('@') ? container : { ...container, image: `${container.image}@${imageDigest}` };
 
 function containerOf(container: AppContainer, ownNetwork: OwnNetwork | undefined, ports: readonly TaskPort[]): ContainerInfo {
   const { kind, image, forcePullImage, isPrivileged, volumes: wanted, parameters = [] } = container;
@@ -154,6 +158,7 @@ function taskData(spec: AppSpec, task: TaskRef): EkidenTaskData {
     healthChecks: spec.healthChecks.map((check) => ({ ...check, port: null, ...checkTarget(check, spec, task), portIndex: null })),
     readinessCheck: readinessOf(spec, task),
     ...(spec.isolation === undefined ? {} : { isolation: spec.isolation }),
+    ...(spec.container === null || spec.container.image.includes('@') ? {} : { image: task.imageDigest === undefined ? 'ask' : 'pinned' }),
     ...(spec.fetch.some(({ sha256 }) => sha256 !== null) ? { digests: spec.fetch.map(({ sha256 }) => sha256) } : {}),
   };
 }

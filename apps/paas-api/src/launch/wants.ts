@@ -3,12 +3,13 @@
  *
  * Derived from committed instances, app by app; the counters live in memory and begin anew with each attempt.
  */
-import { isOutdated, liveTask, type AgentId, type AppId, type AppSpec, type Instance, type InstanceId, type Instant } from '@ekiden/model';
+import { isOutdated, liveTask, type AgentId, type AppId, type Instance, type InstanceId, type Instant } from '@ekiden/model';
 import type { Peer, Refusal, WantedInstance } from '@ekiden/planner';
 import type { StateReader } from '../ledger/paas-state.js';
 import type { QueueItem } from '../paas-api.js';
 import { targetOf } from '../reconcile/read-snapshot.js';
 import type { Growth } from './growths.js';
+import { withoutHeld, type LaunchVersion, type WantedLaunch } from './image-holds.js';
 import type { LaunchRule } from './launch-rule.js';
 
 /** Agents whose latest refusal is kept, for each app. */
@@ -29,11 +30,10 @@ interface Attempt {
  * The version and spec that the next task of an instance runs: the app's, unless the instance is older than its config, or newer than
  * what is active: it was taken over by a version whose step is still to come.
  */
-export function launchVersionOf(reader: StateReader, instance: Instance): { readonly version: Instant; readonly spec: AppSpec } | null {
+export function launchVersionOf(reader: StateReader, instance: Instance): LaunchVersion | null {
   const target = targetOf(reader, instance.appId);
   const isOfTarget = target !== null && instance.version >= target.configVersion && instance.version <= target.version;
-  const launch = isOfTarget ? target : reader.version(instance.appId, instance.version);
-  return launch === null ? null : { version: launch.version, spec: launch.spec };
+  return isOfTarget ? target : reader.version(instance.appId, instance.version);
 }
 
 /** To be launched as soon as there is an offer. */
@@ -50,6 +50,13 @@ export function peersOf(reader: StateReader, appId: AppId): readonly Peer[] {
   });
 }
 
+function* instancesOf(reader: StateReader, ids: Iterable<InstanceId>): Iterable<Instance> {
+  for (const id of ids) {
+    const instance = reader.instance(id);
+    if (instance !== null) yield instance;
+  }
+}
+
 export class Wants {
   /** Growing tasks that wait for an offer; `resize-loop.ts` puts them in and takes them out. */
   readonly growths = new Map<InstanceId, Growth>();
@@ -64,7 +71,7 @@ export class Wants {
   refresh(reader: StateReader, appId: AppId, now: Instant): number {
     const former = this.byApp.get(appId);
     const waiting = reader.instances(appId).filter((one) => one.goal === 'running' && one.condition.kind === 'scheduled');
-    const wanted = new Set(waiting.filter((one) => this.takesOffer(reader, one, now)).map((one) => one.id));
+    const wanted = new Set(this.takingOffers(reader, appId, waiting, now).map(({ instance }) => instance.id));
     if (wanted.size === 0) this.byApp.delete(appId);
     else this.byApp.set(appId, wanted);
     if (waiting.length === 0) this.attempts.delete(appId);
@@ -77,7 +84,7 @@ export class Wants {
   /** Whether `reader`, which is ahead of what is committed, has an instance of the app that wants an offer and did not before. */
   foresees(reader: StateReader, appId: AppId, now: Instant): boolean {
     const former = this.byApp.get(appId);
-    return reader.instances(appId).some((one) => former?.has(one.id) !== true && this.takesOffer(reader, one, now));
+    return this.takingOffers(reader, appId, reader.instances(appId), now).some(({ instance }) => former?.has(instance.id) !== true);
   }
 
   /** Everything is looked at anew; the counters of attempts stay. */
@@ -119,15 +126,11 @@ export class Wants {
   list(reader: StateReader, now: Instant, limit: number): WantedInstance[] {
     const wanted: WantedInstance[] = [];
     for (const [appId, ids] of this.byApp) {
-      for (const id of ids) {
-        if (wanted.length >= limit) return wanted;
-        const instance = reader.instance(id);
-        if (instance === null || !isWanted(instance, now)) continue;
-        const launch = launchVersionOf(reader, instance);
-        const since = this.attempts.get(appId)?.since ?? now;
-        const isOlder = instance.version < (targetOf(reader, appId)?.configVersion ?? 0);
-        if (launch !== null && (this.rule()?.(launch.spec) ?? null) === null) wanted.push({ instanceId: id, spec: launch.spec, since, isOlder });
-      }
+      if (wanted.length >= limit) break;
+      const since = this.attempts.get(appId)?.since ?? now;
+      const configVersion = targetOf(reader, appId)?.configVersion ?? 0;
+      for (const { instance, launch } of this.takingOffers(reader, appId, instancesOf(reader, ids), now, limit - wanted.length))
+        wanted.push({ instanceId: instance.id, spec: launch.spec, since, isOlder: instance.version < configVersion });
     }
     return wanted;
   }
@@ -153,7 +156,7 @@ export class Wants {
       if (waiting.length === 0) return [];
       const earliest = Math.min(...waiting.map(({ condition }) => (condition.kind === 'scheduled' ? condition.notBefore : now)));
       const { refusals, refusedSince, ...counters } = attempt;
-      const held = waiting.map((one) => this.refusal(reader, one)).find((why) => why !== null) ?? null;
+      const held = waiting.map((one) => this.refusal(reader, one)).find((why) => why !== null) ?? this.imageHold(reader, appId, waiting, now);
       return [
         {
           appId,
@@ -168,8 +171,22 @@ export class Wants {
     });
   }
 
-  private takesOffer(reader: StateReader, instance: Instance, now: Instant): boolean {
-    return isWanted(instance, now) && this.refusal(reader, instance) === null;
+  private takingOffers(reader: StateReader, appId: AppId, instances: Iterable<Instance>, now: Instant, limit = Infinity): readonly WantedLaunch[] {
+    const rule = this.rule();
+    const able: WantedLaunch[] = [];
+    for (const instance of instances) {
+      if (able.length >= limit) break;
+      const launch = isWanted(instance, now) ? launchVersionOf(reader, instance) : null;
+      if (launch !== null && (rule?.(launch.spec) ?? null) === null) able.push({ instance, launch });
+    }
+    return rule === null ? withoutHeld(reader, appId, able) : able;
+  }
+
+  private imageHold(reader: StateReader, appId: AppId, waiting: readonly Instance[], now: Instant): string | null {
+    const first = waiting.find((one) => isWanted(one, now));
+    const launch = first === undefined ? null : launchVersionOf(reader, first);
+    if (launch === null || this.takingOffers(reader, appId, waiting, now).length > 0) return null;
+    return `all run the image that the first one finds ${launch.spec.container?.image ?? ''} to be, and it has not said yet`;
   }
 
   private refusal(reader: StateReader, instance: Instance): string | null {

@@ -77,8 +77,8 @@ export class Draft implements StateReader {
   }
 
   versions(id: AppId): Iterable<AppVersionRow> {
-    const added = [...(this.versionsOf.get(id)?.rows.values() ?? [])];
-    return [...this.state.versions(id), ...added.filter((row) => row !== null)];
+    const mine = this.versionsOf.get(id)?.rows;
+    return mine === undefined ? this.state.versions(id) : new Map([...versionsByName(this.state.versions(id)), ...versionsByName(mine.values())]).values();
   }
 
   /** What users asked for. */
@@ -257,6 +257,10 @@ export class Draft implements StateReader {
     this.changed.add(id);
     this.touched.add(id);
   }
+}
+
+function* versionsByName(rows: Iterable<AppVersionRow | null>): Iterable<[Instant, AppVersionRow]> {
+  for (const row of rows) if (row !== null) yield [row.version, row];
 }
 
 const portsOf = (row: AppVersionRow | null): readonly number[] => (row === null ? [] : servicePorts(row.spec));

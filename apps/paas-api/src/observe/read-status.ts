@@ -18,10 +18,13 @@ export function readStatus(wire: TaskStatus, now: Instant): ObservedStatus {
     exitCode: data?.exit?.code ?? null,
     signal: data?.exit?.signal ?? null,
     ...(data?.resize === undefined ? {} : { resize: data.resize }),
+    ...(typeof data?.imageDigest === 'string' && IMAGE_DIGEST.test(data.imageDigest) ? { imageDigest: data.imageDigest } : {}),
     ipAddresses: addresses.flatMap((address) => address.ip_address ?? []),
     at: now - sinceMs(wire),
   };
 }
+
+const IMAGE_DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 /** How long ago it became unreachable, by the clock of the one master that says both: clocks of machines differ. */
 function sinceMs({ unreachable_time: unreachable, timestamp }: TaskStatus): number {

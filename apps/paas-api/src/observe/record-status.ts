@@ -16,6 +16,7 @@ import type { OfferLoop } from '../launch/offer-loop.js';
 import type { Draft } from '../ledger/draft.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { addEvent, endedCondition, statusEvent, stepAndRecord, stepOf } from '../ledger/record-step.js';
+import { pinImage } from './pin-image.js';
 import { readStatus } from './read-status.js';
 
 export interface ObservePorts {
@@ -98,6 +99,7 @@ export function decideStatus(draft: Draft, status: ObservedStatus, inputFor: (in
   if (step === null) throw new Error(`no version of ${instance.appId} is stored`);
   const isNews = step.ended !== null || (step.instance?.condition.kind ?? 'gone') !== instance.condition.kind || step.instance?.resize !== instance.resize;
   if (step.changed && isNews && before !== null) addEvent(draft, statusEvent(draft, step.instance ?? instance, before, status.state, status.message));
+  if (step.changed && step.instance !== null) pinImage(draft, instance, step.instance, status);
   // A stop that is due is sent again by the kill loop; here it is about a task that its instance has left.
   if (step.stale && step.ask === 'kill') return 'kill';
   // What says nothing new (most answers of a reconciliation) is no reason to plan all of a big app again.

@@ -23,15 +23,17 @@ export function readAppView(reader: StateReader, appId: AppId, now: number, depl
     rollout: baseline,
     launchRefusal: target === null ? null : (rules.launch?.(target.spec) ?? null),
     resizeRefusal: rules.resizeRefusal,
+    holdsForImages: rules.launch === null,
     sentenced: deployment !== null && deployment.sentenced.length > 0 ? new Set(deployment.sentenced) : NOBODY,
   };
 }
 
-const targetView = ({ spec, version, configVersion, sizeVersion }: AppVersionRow): AppView['target'] => ({
+const targetView = ({ spec, version, configVersion, sizeVersion, imageDigest }: AppVersionRow): AppView['target'] => ({
   spec,
   version,
   configVersion,
   ...(sizeVersion === undefined ? {} : { sizeVersion }),
+  ...(imageDigest === undefined ? {} : { imageDigest }),
 });
 
 /** The version that the reconciler drives this app towards; null: to nothing. */

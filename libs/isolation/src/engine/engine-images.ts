@@ -42,9 +42,14 @@ export function openEngineImages(options: EngineImageOptions): EngineImages {
   const { client } = options;
   const slots = createSlots(MAX_PULLS);
 
+  /** By its name; by a digest also what was made in this engine, which no registry has. */
   async function find(reference: ImageReference): Promise<EngineImage | null> {
+    return (await inspect(reference.canonical, reference)) ?? (reference.digest === null ? null : await inspect(reference.digest, reference));
+  }
+
+  async function inspect(name: string, reference: ImageReference): Promise<EngineImage | null> {
     try {
-      return readEngineImage(await client.call('GET', `/images/${encodeURIComponent(reference.canonical)}/json`), reference);
+      return readEngineImage(await client.call('GET', `/images/${encodeURIComponent(name)}/json`), reference);
     } catch (error) {
       if (error instanceof EngineRefusal && error.status === NOT_FOUND) return null;
       throw error;
@@ -83,9 +88,14 @@ export function openEngineImages(options: EngineImageOptions): EngineImages {
         wish.stop.throwIfAborted();
         const reference = parseImageReference(wish.reference);
         const known = wish.forcePull ? null : await find(reference);
-        if (known !== null) return known;
+        if (known !== null && wish.ask !== true) return known;
         if (slots.isFull()) wish.progress(`waiting to pull ${wish.reference}: ${MAX_PULLS} other images are being pulled`);
-        return await slots.run(wish.stop, async () => await pull(reference, wish));
+        try {
+          return await slots.run(wish.stop, async () => await pull(reference, wish));
+        } catch (error) {
+          if (known === null || wish.stop.aborted) throw error;
+          return known;
+        }
       } catch (error) {
         throw new Error(`the image ${wish.reference} cannot be had: ${wish.stop.aborted ? 'it was stopped' : reasonOf(error)}`, { cause: error });
       }
@@ -94,14 +104,19 @@ export function openEngineImages(options: EngineImageOptions): EngineImages {
 }
 
 /** Pure: from `GET /images/NAME/json`. Throws when it is no image. */
-export function readEngineImage(description: unknown, { registry, repository }: Pick<ImageReference, 'registry' | 'repository'>): EngineImage {
+export function readEngineImage(
+  description: unknown,
+  { registry, repository, digest: asked = null }: Pick<ImageReference, 'registry' | 'repository'> & Partial<Pick<ImageReference, 'digest'>>,
+): EngineImage {
   const imageId = textIn(description, 'Id');
   if (imageId === '') throw new Error('the container engine describes an image without its id');
   const digests = fieldIn(description, 'RepoDigests');
   const all = Array.isArray(digests) ? digests.filter((each) => typeof each === 'string') : [];
   const short = registry === 'docker.io' ? repository.replace(/^library\//, '') : '';
   const own = all.find((each) => [`${registry}/${repository}`, short].includes(each.split('@')[0] ?? '')) ?? all[0];
-  return { digest: own?.split('@')[1] ?? imageId, imageId, config: readImageConfig(JSON.stringify({ config: fieldIn(description, 'Config') })) };
+  // An image may have several: the one that was asked for is the one that it is.
+  const digest = asked ?? own?.split('@')[1] ?? imageId;
+  return { digest, imageId, registryDigest: digest, config: readImageConfig(JSON.stringify({ config: fieldIn(description, 'Config') })) };
 }
 
 /** By registry; none: empty. */

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { hasCode } from '../cgroup-driver.js';
 import type { ImageConfig, UnpackedImage } from '../oci/container-spec.js';
 import { readImageConfig } from '../oci/image-config.js';
+import type { ImageReference } from './image-reference.js';
 
 export const STORE_VERSION = 1;
 
@@ -44,6 +45,11 @@ export function openImageFiles(dir: string) {
   const imageDir = (digest: string): string => at('rootfs', hexOf(digest));
   const refFile = (reference: string): string => at('refs', `${createHash('sha256').update(reference).digest('hex')}.json`);
   const storedImage = (digest: string): StoredImage | null => readJson(join(imageDir(digest), 'image.json'), isStoredImage);
+  const reference = (name: string): StoredReference | null => readJson(refFile(name), isStoredReference);
+  const find = (digest: string): UnpackedImage | null => {
+    const stored = storedImage(digest);
+    return stored === null ? null : { digest, rootfs: join(imageDir(digest), 'rootfs'), config: stored.config };
+  };
   let works = 0;
 
   return {
@@ -57,10 +63,7 @@ export function openImageFiles(dir: string) {
       return path;
     },
     storedImage,
-    find(digest: string): UnpackedImage | null {
-      const stored = storedImage(digest);
-      return stored === null ? null : { digest, rootfs: join(imageDir(digest), 'rootfs'), config: stored.config };
-    },
+    find,
     /** Marks it as used now, so that it outlives the next collections. */
     touch(digest: string, now: Date): void {
       utimesSync(join(imageDir(digest), 'image.json'), now, now);
@@ -70,7 +73,14 @@ export function openImageFiles(dir: string) {
       writeFileSync(join(work, 'image.json'), JSON.stringify({ v: STORE_VERSION, ...image }), { mode: 0o600 });
       renameSync(work, imageDir(digest));
     },
-    reference: (reference: string): StoredReference | null => readJson(refFile(reference), isStoredReference),
+    reference,
+    /** What the name meant when it was last pulled, if that is here; by a digest also what its tag meant then, where that is it. */
+    known({ registry, repository, canonical, digest, tag }: ImageReference): UnpackedImage | null {
+      const stored = reference(canonical) ?? (digest === null || tag === null ? null : reference(`${registry}/${repository}:${tag}`));
+      if (stored === null || (digest !== null && stored.registryDigest !== digest)) return null;
+      const image = find(stored.digest);
+      return image === null ? null : { ...image, registryDigest: stored.registryDigest };
+    },
     setReference(reference: StoredReference): void {
       writeFileSync(`${refFile(reference.reference)}.new`, JSON.stringify(reference), { mode: 0o600 });
       renameSync(`${refFile(reference.reference)}.new`, refFile(reference.reference));

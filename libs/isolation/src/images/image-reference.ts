@@ -7,6 +7,10 @@ export interface ImageReference {
   readonly repository: string;
   /** The same image always reads the same. */
   readonly canonical: string;
+  /** `sha256:…`; null: named by its tag. */
+  readonly digest: string | null;
+  /** Null: beside a digest none was named. */
+  readonly tag: string | null;
 }
 
 const MAX_REFERENCE_LENGTH = 1_024;
@@ -35,7 +39,8 @@ export function parseImageReference(raw: string): ImageReference {
   const repository = registry === 'docker.io' && !rest.includes('/') ? `library/${rest}` : rest;
   if (!REGISTRY.test(registry)) throw wrong(`"${registry}" is no host, or host:port`);
   if (!REPOSITORY.test(repository)) throw wrong('its name has to be of lower case letters and digits, with ".", "_", "-" and "/" between them');
-  return { registry, repository, canonical: `${registry}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}` };
+  const canonical = `${registry}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`;
+  return { registry, repository, canonical, digest: digest ?? null, tag: digest === undefined || hasTag ? tag : null };
 }
 
 /** Docker asks loopback without TLS; any other registry only when the operator named it. */

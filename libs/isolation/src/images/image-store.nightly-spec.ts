@@ -97,6 +97,28 @@ it('stays with what a tag meant, until it is told to ask again', async () => {
   expect((await images.ensure(wish(name))).digest).toBe(next.digest);
 });
 
+it('asks anew where it is to, says what it found before all of it is here, and takes what is here when there is no answer', async () => {
+  const other = await startRegistry();
+  const name = other.push('asked:v1', ['--config.cmd', 'old'], 1);
+  const images = store();
+  const heard: string[] = [];
+  const ask = wish(name, { ask: true, found: (digest) => heard.push(digest), progress: (text) => heard.push(text) });
+  const old = await images.ensure(ask);
+  const at = heard.indexOf(old.registryDigest ?? '');
+  expect(heard.slice(0, at).join()).not.toContain('unpacking');
+  expect(heard.slice(at).join()).toContain('unpacking');
+  other.push('asked:v1', ['--config.cmd', 'new'], 1);
+  expect((await images.ensure(wish(name))).registryDigest).toBe(old.registryDigest);
+  const next = await images.ensure(ask);
+  expect(next.config.cmd).toEqual(['new']);
+  await other.close();
+  expect((await images.ensure(ask)).registryDigest).toBe(next.registryDigest);
+  // As a launch says it that knows: no registry is needed for what is here, whatever the tag means now.
+  expect((await images.ensure(wish(`${name}@${old.registryDigest}`))).config.cmd).toEqual(['old']);
+  await expect(images.ensure(wish(name, { forcePull: true, ask: true }))).rejects.toThrow('connection refused');
+  await expect(images.ensure(wish(`${name}@sha256:${'0'.repeat(64)}`))).rejects.toThrow('connection refused');
+});
+
 it('brings exactly the digest that is asked for', async () => {
   const name = registry.push('pinned:v1', ['--config.cmd', 'old']);
   const old = await store().ensure(wish(name));

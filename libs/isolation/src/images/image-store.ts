@@ -3,7 +3,7 @@
  *
  *   reference ─► known here? ─► a slot ─► inspect: which digest is it now ─► copy that digest ─► unpack ─► rename ─► remembered
  *
- * What was inspected is what is copied, so a tag that moves in between changes nothing. Who asks for an image that is being pulled with
+ * What was inspected is what is copied, so a tag that moves in between changes nothing, and who waits for it is told at once. Who asks for an image that is being pulled with
  * the same credentials waits for that pull; it is stopped when nobody waits any more.
  */
 import { createHash } from 'node:crypto';
@@ -31,11 +31,15 @@ export interface ImageWish {
   readonly reference: string;
   /** Ask the registry even if the image is here. */
   readonly forcePull: boolean;
+  /** The same, but where the registry gives no answer, what is here will do. */
+  readonly ask?: boolean;
   /** Where credentials may have been fetched to. */
   readonly sandbox: string;
   readonly stop: AbortSignal;
   /** Told when a pull begins, and now and then while it goes on. */
   progress(text: string): void;
+  /** Told what the registry calls it, before all of it is here; not told when it was here already. */
+  found?(registryDigest: string): void;
 }
 
 export interface ImageStore {
@@ -50,9 +54,10 @@ export const MAX_PULLS = 3;
 
 interface Pull {
   readonly done: Promise<UnpackedImage>;
-  readonly listeners: Set<(text: string) => void>;
+  readonly listeners: Set<ImageWish>;
   readonly stop: AbortController;
   latest: string;
+  registryDigest: string | null;
 }
 
 export function openImageStore(options: ImageStoreOptions): ImageStore {
@@ -65,17 +70,22 @@ export function openImageStore(options: ImageStoreOptions): ImageStore {
   function begin(wish: ImageWish, auth: string, work: string): Pull {
     const reference = parseImageReference(wish.reference);
     const stop = new AbortController();
-    const listeners = new Set<(text: string) => void>();
+    const listeners = new Set<ImageWish>();
     const tell: PullProgress = (text) => {
       pull.latest = text;
-      for (const listener of listeners) listener(text);
+      for (const listener of listeners) listener.progress(text);
+    };
+    const found = (registryDigest: string): void => {
+      pull.registryDigest = registryDigest;
+      for (const listener of listeners) listener.found?.(registryDigest);
     };
     const pull: Pull = {
       listeners,
       stop,
       latest: !slots.isFull() ? '' : `waiting to pull ${wish.reference}: ${MAX_PULLS} other images are being pulled`,
+      registryDigest: null,
       done: slots
-        .run(stop.signal, async () => pullImage({ ...options, reference, files, auth, work, stop: stop.signal }, tell))
+        .run(stop.signal, async () => pullImage({ ...options, reference, files, auth, work, stop: stop.signal, found }, tell))
         .finally(() => {
           rmSync(work, { recursive: true, force: true });
         }),
@@ -118,9 +128,9 @@ export function openImageStore(options: ImageStoreOptions): ImageStore {
   }
 
   async function wait(pull: Pull, wish: ImageWish): Promise<UnpackedImage> {
-    const listener = (text: string): void => wish.progress(text);
-    pull.listeners.add(listener);
-    if (pull.latest !== '') listener(pull.latest);
+    pull.listeners.add(wish);
+    if (pull.latest !== '') wish.progress(pull.latest);
+    if (pull.registryDigest !== null) wish.found?.(pull.registryDigest);
     let leave: () => void = () => undefined;
     const left = new Promise<never>((_, reject) => {
       leave = () => reject(new Error('it was stopped'));
@@ -130,8 +140,21 @@ export function openImageStore(options: ImageStoreOptions): ImageStore {
       return await Promise.race([pull.done, left]);
     } finally {
       wish.stop.removeEventListener('abort', leave);
-      pull.listeners.delete(listener);
+      pull.listeners.delete(wish);
       if (pull.listeners.size === 0) pull.stop.abort();
+    }
+  }
+
+  async function find(wish: ImageWish): Promise<UnpackedImage> {
+    const reference = parseImageReference(wish.reference);
+    const here = wish.forcePull ? null : files.known(reference);
+    if (here !== null && wish.ask !== true) return here;
+    try {
+      return await wait(pullOf(wish, reference.canonical), wish);
+    } catch (error) {
+      if (here === null || wish.stop.aborted) throw error;
+      options.log.warn('registry-not-asked', { image: wish.reference, why: reasonOf(error), taken: here.registryDigest });
+      return here;
     }
   }
 
@@ -139,10 +162,7 @@ export function openImageStore(options: ImageStoreOptions): ImageStore {
     async ensure(wish) {
       try {
         wish.stop.throwIfAborted();
-        const { canonical } = parseImageReference(wish.reference);
-        const known = wish.forcePull ? null : files.reference(canonical);
-        const here = known === null ? null : files.find(known.digest);
-        const image = here ?? (await wait(pullOf(wish, canonical), wish));
+        const image = await find(wish);
         files.touch(image.digest, new Date());
         return image;
       } catch (error) {

@@ -28,6 +28,8 @@ interface PullInput extends PullSettings {
   /** An empty directory of its own. */
   readonly work: string;
   readonly stop: AbortSignal;
+  /** Told what the registry calls it now. */
+  found(registryDigest: string): void;
 }
 
 const MIB = 1024 * 1024;
@@ -43,13 +45,15 @@ export async function pullImage(input: PullInput, progress: PullProgress): Promi
   progress(`pulling ${reference.canonical}: asking the registry`);
   const raw = await skopeo(input, ['inspect', ...tls(input, ''), '--authfile', input.auth, '--raw', `docker://${reference.canonical}`]);
   const registryDigest = `sha256:${createHash('sha256').update(raw).digest('hex')}`;
-  const known = files.reference(reference.canonical);
-  const same = known?.registryDigest === registryDigest ? files.find(known.digest) : null;
-  if (same !== null) return same;
+  const known = files.known(reference);
+  if (known?.registryDigest === registryDigest) return known;
+  input.found(registryDigest);
   const digest = await copyImage(input, registryDigest, readManifest(raw.toString('utf8')), progress);
   const image = files.find(digest) ?? (await unpack(input, digest, progress));
-  files.setReference({ v: STORE_VERSION, reference: reference.canonical, registryDigest, digest });
-  return image;
+  const byDigest = `${reference.registry}/${reference.repository}@${registryDigest}`;
+  // By its digest as well: that is how the next task of the same version asks, whatever the tag means by then.
+  for (const name of new Set([byDigest, reference.canonical])) files.setReference({ v: STORE_VERSION, reference: name, registryDigest, digest });
+  return { ...image, registryDigest };
 }
 
 /** Answers the digest of the manifest for this machine. */

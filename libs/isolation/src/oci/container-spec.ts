@@ -33,6 +33,8 @@ export interface EngineImage {
   readonly digest: string;
   /** By which the engine knows it, whatever tags move meanwhile. */
   readonly imageId: string;
+  /** As of an unpacked one; of one that was made in the engine, by what the engine calls it. */
+  readonly registryDigest?: string;
   readonly config: ImageConfig;
 }
 
@@ -40,6 +42,8 @@ export interface EngineImage {
 export interface UnpackedImage {
   /** `sha256:…` of the manifest that was unpacked. */
   readonly digest: string;
+  /** What its registry calls it, `sha256:…`: by that it can be asked for elsewhere. Absent: nobody asked one. */
+  readonly registryDigest?: string;
   /** Absolute. */
   readonly rootfs: string;
   readonly config: ImageConfig;
