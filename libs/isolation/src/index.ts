@@ -30,6 +30,7 @@ export { containerLayer } from './oci/plan-container.js';
 export { containerEnv, containerWords, type ContainerCommand, type ContainerKind } from './oci/image-config.js';
 export { probeContainers, type ImageTools, type ProbedContainers } from './oci/probe-containers.js';
 export { openImageStore, type ImageStore, type ImageWish } from './images/image-store.js';
+export { SANDBOX_AUTH_FILES } from './images/auth-file.js';
 export { parseImageReference } from './images/image-reference.js';
 export type { DnsSettings, NetworkList, PortForward } from './networks/cni-config.js';
 export { machineNetwork, type InterfaceCounters } from './networks/machine-network.js';

@@ -33,6 +33,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorEntry>> = {
   'too-many-subscribers': { status: 503, remedy: 'close a stream that nobody reads, and try again' },
   'body-too-large': { status: 413, remedy: 'send less in one request; large files belong into fetch' },
   unauthorized: { status: 401, remedy: 'send Authorization: Bearer with the token of the token file' },
+  forbidden: { status: 403, remedy: 'ask for something else: this is shown to nobody' },
   'forbidden-host': { status: 403, remedy: 'use the address that this process was started with, or add the name to its allowed hosts' },
   'unsupported-media-type': { status: 415, remedy: 'send Content-Type: application/json' },
   'not-acceptable': { status: 406, remedy: 'accept application/json' },

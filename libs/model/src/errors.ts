@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'too-many-subscribers'
   | 'body-too-large'
   | 'unauthorized'
+  | 'forbidden' // there, and for nobody who asks
   | 'forbidden-host' // Host or Origin header of another site
   | 'unsupported-media-type'
   | 'not-acceptable'

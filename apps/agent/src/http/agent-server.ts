@@ -37,7 +37,7 @@ export function createAgentServer(ports: AgentServerPorts): Server {
   const server = createServer((request, response) => {
     void answer(request, response, ports)
       .catch((error: unknown) => {
-        if (error instanceof EkidenError) return json(400, { message: error.message });
+        if (error instanceof EkidenError) return json(error.code === 'forbidden' ? 403 : 400, { message: error.message });
         ports.log.error('request-failed', { url: request.url, why: String(error) });
         return json(500, { message: 'the agent could not answer; its log says why' });
       })

@@ -2,17 +2,22 @@
  * Reads files of a sandbox for people, and nothing else of the machine.
  *
  * The task may have put links into its sandbox, also while we look: the path is resolved first, and what was opened is
- * checked again. Only regular files are read; a fifo would never end.
+ * checked again. Only regular files are read; a fifo would never end. Files in which a task has fetched logins to registries are its own.
  */
 import { constants, type Stats } from 'node:fs';
 import { lstat, open, opendir, realpath, type FileHandle } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
+import { SANDBOX_AUTH_FILES } from '@ekiden/isolation';
+import { EkidenError } from '@ekiden/model';
 import { errorCode } from '../error-code.js';
 
 /** Of one answer. */
 export const MAX_READ_BYTES = 1024 * 1024;
 /** Names of one listing. */
 export const MAX_LISTED_FILES = 10_000;
+
+/** What is called `config.json` alone may be anything of the app's. */
+const LOGIN_FILES: ReadonlySet<string> = new Set(SANDBOX_AUTH_FILES.filter((name) => name !== 'config.json'));
 
 export interface FilePart {
   readonly size: number;
@@ -42,10 +47,12 @@ export async function readSandboxFile(sandbox: string, path: string, offset: num
   }
 }
 
-/** A regular file inside the sandbox, or null. Whoever asks closes it. */
+/** A regular file inside the sandbox, or null. Whoever asks closes it. Throws `forbidden` for one that holds logins. */
 export async function openSandboxFile(sandbox: string, path: string): Promise<{ readonly file: FileHandle; readonly size: number } | null> {
   const real = await confined(sandbox, path);
   if (real === null) return null;
+  if (LOGIN_FILES.has(relative(await realpath(sandbox), real)))
+    throw new EkidenError('forbidden', `"${path.slice(0, 300)}" holds logins to registries: it is the task's own, and is not served`);
   let file: FileHandle | null = null;
   try {
     file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

@@ -311,6 +311,15 @@ describe('files over HTTP', () => {
     expect(await readSandboxFile(sandbox, path, 0, 100)).toBeNull();
   });
 
+  it.each(['.docker/config.json', 'dir/../.docker/config.json', '.dockercfg', 'to-login'])('%s holds logins, and is refused', async (path) => {
+    mkdirSync(join(sandbox, '.docker'), { recursive: true });
+    writeFileSync(join(sandbox, '.docker/config.json'), '{}');
+    writeFileSync(join(sandbox, '.dockercfg'), '{}');
+    if (path === 'to-login') symlinkSync('.dockercfg', join(sandbox, path));
+    const read = readSandboxFile(sandbox, path, 0, 100);
+    await (path.includes('..') ? expect(read).resolves.toBeNull() : expect(read).rejects.toThrow('holds logins to registries'));
+  });
+
   it('a fifo is not waited for', async () => {
     execFileSync('mkfifo', [join(sandbox, 'fifo')]);
     expect(await readSandboxFile(sandbox, 'fifo', 0, 100)).toBeNull();

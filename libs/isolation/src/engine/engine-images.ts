@@ -139,5 +139,6 @@ export function loginFor({ registry }: Pick<ImageReference, 'registry'>, auths: 
   const [username = '', ...rest] = Buffer.from(textIn(entry, 'auth'), 'base64').toString('utf8').split(':');
   if (username === '') return null;
   const login = { username, password: rest.join(':'), serveraddress: registry === 'docker.io' ? DOCKER_HUB_LOGIN : registry };
-  return Buffer.from(JSON.stringify(login)).toString('base64url');
+  // The alphabet for URLs, and padded: a header that cannot be read counts as none.
+  return Buffer.from(JSON.stringify(login)).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }

@@ -196,6 +196,10 @@ describe('images', () => {
     expect(JSON.parse(Buffer.from(login ?? '', 'base64url').toString())).toEqual({ username: 'me', password: 'a:b', serveraddress: 'r.example:5000' });
     expect(loginFor({ registry: 'third' }, auths)).toBeNull();
   });
+  it.each(['a', 'ab', 'abc', '\u{ff}?>'])('are pulled with a login that the engine can read: password "%s"', (password) => {
+    const auths = { r: { auth: Buffer.from(`me:${password}`).toString('base64') } };
+    expect(loginFor({ registry: 'r' }, auths)).toMatch(/^(?:[\w-]{4})*(?:[\w-]{2}==|[\w-]{3}=)?$/);
+  });
   it('tell how far they are, and are refused when they are too large', () => {
     const told: string[] = [];
     const progress = createPullProgress('x', 10 * 2 ** 20, (text) => told.push(text));

@@ -2,9 +2,9 @@
  * A registry's credentials in a file that a task has fetched into its sandbox (Mesos: `docker.tar.gz` with `.docker/config.json`).
  *
  * The file belongs to the task's user, and is read as root: only a plain file of a usual size counts, and only what logs in is taken
- * from it. A `credHelpers` entry would name a program that runs as root.
+ * from it. A `credHelpers` entry would name a program that runs as root. What was used is closed to everybody but its owner.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../cgroup-driver.js';
 
@@ -16,9 +16,8 @@ const MAX_AUTH_BYTES = 256 * 1024;
 /** Writes the credentials found in a sandbox to `target`; false when there are none. Throws when the file there cannot be used. */
 export function takeSandboxAuth(sandbox: string, target: string): boolean {
   for (const name of SANDBOX_AUTH_FILES) {
-    const text = readPlain(sandbox, name);
-    if (text === null) continue;
-    const auths = readAuths(text, name === '.dockercfg');
+    const auths = readPlain(sandbox, name, (text) => readAuths(text, name === '.dockercfg'));
+    if (auths === undefined) continue;
     if (auths === null) {
       // An app may well have a config.json of its own.
       if (name === 'config.json') continue;
@@ -50,20 +49,23 @@ export function readAuths(text: string, isOldForm: boolean): Readonly<Record<str
 
 const isFields = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function readPlain(sandbox: string, name: string): string | null {
+/** Undefined: there is no such file. One that was of use is nobody's but its owner's from now on. */
+function readPlain<T>(sandbox: string, name: string, read: (text: string) => T | null): T | null | undefined {
   const path = join(sandbox, name);
   try {
-    if (name.includes('/') && !lstatSync(join(path, '..')).isDirectory()) return null;
+    if (name.includes('/') && !lstatSync(join(path, '..')).isDirectory()) return undefined;
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const found = fstatSync(file);
       if (!found.isFile() || found.nlink > 1 || found.size > MAX_AUTH_BYTES) throw new Error(`${name} in the sandbox is no plain file of a usual size`);
-      return readFileSync(file, 'utf8');
+      const used = read(readFileSync(file, 'utf8'));
+      if (used !== null) fchmodSync(file, 0o600);
+      return used;
     } finally {
       closeSync(file);
     }
   } catch (error) {
-    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return null;
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined;
     if (hasCode(error, 'ELOOP')) throw new Error(`${name} in the sandbox is a link, which is not followed`, { cause: error });
     throw error;
   }
