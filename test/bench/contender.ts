@@ -2,7 +2,12 @@
  * Whoever runs processes in the benchmark: Ekiden, the floor below it, PM2. Each measures itself, from its request to the moment at
  * which it knows that what was asked for is true, so that nobody pays for another's way of asking.
  */
-export type ContenderName = 'ekiden' | 'ekiden-cgroup' | 'floor' | 'floor-cgroup' | 'pm2' | 'process' | 'cgroup' | 'docker' | 'podman';
+export const CONTENDERS = [
+  ...(['ekiden', 'ekiden-cgroup', 'floor', 'floor-cgroup', 'pm2'] as const),
+  // The runtimes of libs/isolation, and what people type instead.
+  ...(['process', 'cgroup', 'oci', 'docker', 'docker run', 'podman run'] as const),
+] as const;
+export type ContenderName = (typeof CONTENDERS)[number];
 
 export interface Contender {
   readonly name: ContenderName;

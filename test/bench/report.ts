@@ -2,19 +2,18 @@
 import Table from 'cli-table3';
 import { AIMS, type Aim } from './aims.js';
 import type { Sample } from './context.js';
-import type { ContenderName } from './contender.js';
+import { CONTENDERS, type ContenderName } from './contender.js';
 import { groupBy, median } from './statistics.js';
 
-const NAMES: readonly ContenderName[] = ['ekiden', 'ekiden-cgroup', 'floor', 'floor-cgroup', 'pm2', 'process', 'cgroup', 'docker', 'podman'];
-
-type RatioName = 'pm2' | 'floor' | 'cgroupFloor' | 'docker' | 'podman';
+type RatioName = 'pm2' | 'floor' | 'cgroupFloor' | 'ociDocker' | 'ociPodman' | 'dockerDocker';
 
 const RATIOS: readonly { readonly name: RatioName; readonly title: string; readonly of: ContenderName; readonly by: ContenderName }[] = [
   { name: 'pm2', title: '× PM2', of: 'ekiden', by: 'pm2' },
   { name: 'floor', title: '× floor', of: 'ekiden', by: 'floor' },
   { name: 'cgroupFloor', title: '× cgroup floor', of: 'ekiden-cgroup', by: 'floor-cgroup' },
-  { name: 'docker', title: 'cgroup × docker', of: 'cgroup', by: 'docker' },
-  { name: 'podman', title: 'cgroup × podman', of: 'cgroup', by: 'podman' },
+  { name: 'ociDocker', title: 'oci × docker run', of: 'oci', by: 'docker run' },
+  { name: 'ociPodman', title: 'oci × podman run', of: 'oci', by: 'podman run' },
+  { name: 'dockerDocker', title: 'docker × docker run', of: 'docker', by: 'docker run' },
 ];
 
 export interface Line {
@@ -23,7 +22,7 @@ export interface Line {
   readonly unit: Sample['unit'];
   readonly medians: Partial<Record<ContenderName, number>>;
   readonly rounds: Partial<Record<ContenderName, readonly number[]>>;
-  /** Ekiden's median by another's; for the engines, that of the cgroup runtime. */
+  /** Ekiden's median by another's; for the engines, those of the runtimes of images. */
   readonly ratios: Partial<Record<RatioName, number>>;
   readonly aims: readonly { readonly of: ContenderName; readonly aim: string; readonly isMet: boolean }[];
 }
@@ -37,7 +36,7 @@ function lineOf({ figure, what, unit }: Sample, samples: readonly Sample[]): Lin
   const rounds: Partial<Record<ContenderName, number[]>> = {};
   for (const { of, value } of samples) (rounds[of] ??= []).push(round(value));
   const medians: Partial<Record<ContenderName, number>> = {};
-  for (const name of NAMES) if (rounds[name] !== undefined) medians[name] = round(median(rounds[name]));
+  for (const name of CONTENDERS) if (rounds[name] !== undefined) medians[name] = round(median(rounds[name]));
   const aims = AIMS.filter((aim) => aim.figure === figure && aim.what === what).flatMap((aim) => judge(aim, medians, unit));
   const ratios: Partial<Record<RatioName, number>> = {};
   for (const { name, of, by } of RATIOS) {
@@ -66,7 +65,7 @@ export function renderTables(lines: readonly Line[]): string {
 }
 
 function renderTable(lines: readonly Line[]): string {
-  const names = NAMES.filter((name) => lines.some((line) => line.medians[name] !== undefined));
+  const names = CONTENDERS.filter((name) => lines.some((line) => line.medians[name] !== undefined));
   const shown = RATIOS.filter(({ name }) => lines.some(({ ratios }) => ratios[name] !== undefined));
   const table = new Table({ head: ['', 'unit', ...names, ...shown.map(({ title }) => title), 'aim'], style: { head: [], border: [] } });
   const show = (value: number | undefined): string => (value === undefined ? '' : String(value));

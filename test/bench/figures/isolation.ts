@@ -3,15 +3,16 @@ import type { Context, Figure, Sample } from '../context.js';
 import type { ContenderName } from '../contender.js';
 import { Engine, NotInstalled, type EngineName } from '../isolation/engine.js';
 import { MeasuredRuntime, p50, p99 } from '../isolation/measured-runtime.js';
+import { RUNTIMES, type RuntimeName } from '../isolation/open-runtime.js';
 import { memoryOf } from '../processes.js';
 
-const RUNTIMES = ['process', 'cgroup'] as const;
 const ENGINES = ['docker', 'podman'] as const;
 const BURST = 100;
 const LAUNCHES = 100;
 const QUICK_LAUNCHES = 20;
 const ENDS = 20;
 /** An engine is slow enough for few to tell: of launches, and of ends. */
+const ENGINE_BURST = 20;
 const ENGINE_LAUNCHES = 20;
 const ENGINE_QUICK_LAUNCHES = 4;
 const ENGINE_ENDS = 5;
@@ -31,7 +32,7 @@ export const isolation: Figure = {
   },
 };
 
-async function openAll<Name extends 'process' | 'cgroup' | EngineName, T extends { end(): Promise<void> }>(
+async function openAll<Name extends RuntimeName | EngineName, T extends { end(): Promise<void> }>(
   context: Context,
   names: readonly Name[],
   open: (name: Name) => Promise<T>,
@@ -65,21 +66,28 @@ const sampler =
 
 async function measureRuntime(context: Context, runtime: MeasuredRuntime): Promise<void> {
   const say = sampler(context, runtime.name);
-  const launches = await runtime.oneByOne(context.quick ? QUICK_LAUNCHES : LAUNCHES);
+  const { launchCount, burstCount, endCount } = sizesFor(context, runtime.name);
+  const launches = await runtime.oneByOne(launchCount);
   say('a launch, p50', p50(launches));
   say('a launch, p99', p99(launches));
-  const burst = await runtime.burst(BURST);
-  say(`${BURST} at once`, burst.ms);
-  say('a launch among many', burst.ms / BURST);
+  const burst = await runtime.burst(burstCount);
+  say(`${burstCount} at once`, burst.ms);
+  say('a launch among many', burst.ms / burstCount);
   say('a task: helpers, PSS', burst.helperPssMib, 'MiB');
-  say(`statistics of ${BURST}`, burst.statisticsMs);
-  say('kill of a group of 11 → nobody left, p50', p50(await runtime.groupKills(ENDS)));
-  say('end → known, p50', p50(await runtime.exits(ENDS)));
-  say('a command in a task, p50', p50(await runtime.commands(context.quick ? QUICK_LAUNCHES : LAUNCHES)));
+  say(`statistics of ${burstCount}`, burst.statisticsMs);
+  say(`${burstCount} found again after a restart`, burst.recoveryMs);
+  say('kill of a group of 11 → nobody left, p50', p50(await runtime.groupKills(endCount)));
+  say('end → known, p50', p50(await runtime.exits(endCount)));
+  say('a command in a task, p50', p50(await runtime.commands(launchCount)));
+}
+
+function sizesFor({ quick }: Context, name: RuntimeName): { readonly launchCount: number; readonly burstCount: number; readonly endCount: number } {
+  if (name !== 'docker') return { launchCount: quick ? QUICK_LAUNCHES : LAUNCHES, burstCount: BURST, endCount: ENDS };
+  return { launchCount: quick ? ENGINE_QUICK_LAUNCHES : ENGINE_LAUNCHES, burstCount: quick ? ENGINE_BURST : BURST, endCount: ENGINE_ENDS };
 }
 
 async function measureEngine(context: Context, engine: Engine): Promise<void> {
-  const say = sampler(context, engine.name);
+  const say = sampler(context, `${engine.name} run`);
   const count = context.quick ? ENGINE_QUICK_LAUNCHES : ENGINE_LAUNCHES;
   const launches: number[] = [];
   const ids: string[] = [];

@@ -132,9 +132,12 @@ export class Engine {
       process.kill(Number(readFileSync(join(this.dir, 'pid'), 'utf8')), 'SIGTERM');
       await gone;
     }
-    // podman mounts its store onto itself.
-    if (this.name === 'podman') await run('umount', [join(this.dir, 'root/overlay')]).catch(() => undefined);
-    rmSync(this.dir, { recursive: true, force: true });
+    await eventually('its directory is removed', async () => {
+      // podman mounts its store onto itself, and what it leaves to clean up after a container does so again.
+      if (this.name === 'podman') await run('umount', [join(this.dir, 'root/overlay')]).catch(() => undefined);
+      rmSync(this.dir, { recursive: true, force: true });
+      return true;
+    });
     removeEmptyGroups(this.name === 'podman' ? [GROUP, 'libpod_parent'] : [GROUP]);
   }
 

@@ -2,74 +2,105 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRuntime, probeRuntimes, type CgroupDriver, type LaunchSpec, type SupervisedRuntime } from '@ekiden/isolation';
-import { taskId, type Log } from '@ekiden/model';
+import type { LaunchSpec } from '@ekiden/isolation';
+import { taskId } from '@ekiden/model';
+import { initListens } from '../../../libs/isolation/src/oci/init-listens.js';
 import { eventually } from '../../e2e/ekiden.js';
 import { SLEEP } from '../contender.js';
-import { descendantsOf, memoryOf } from '../processes.js';
+import { memoryOf } from '../processes.js';
 import { percentile } from '../statistics.js';
+import { openRuntime, type AskedRuntime, type OpenedRuntime, type RuntimeName } from './open-runtime.js';
 
-const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const LIMITS = { cpusMilli: 500, memMib: 32 };
-/** A group with children, one of whom has left the session as daemons do. */
-const FAMILY = `for i in 1 2 3 4 5 6 7 8 9; do ${SLEEP} & done; setsid ${SLEEP} & echo up; wait`;
+/** A group with children, one of whom has left the session as daemons do; in the image `setsid` is known to busybox alone. */
+const family = (setsid: string): string => `for i in 1 2 3 4 5 6 7 8 9; do ${SLEEP} & done; ${setsid} ${SLEEP} & echo up; wait`;
+const LOOK_AGAIN_MS = 2;
+
+interface Launched {
+  readonly spec: LaunchSpec;
+  readonly pid: number;
+}
+
+export interface Burst {
+  readonly ms: number;
+  readonly helperPssMib: number;
+  readonly statisticsMs: number;
+  /** Of all of them, by the next one after it. */
+  readonly recoveryMs: number;
+}
 
 export class MeasuredRuntime {
   private readonly dir = mkdtempSync(join(tmpdir(), 'ekiden-bench-isolation-'));
   private made = 0;
 
   private constructor(
-    readonly name: 'process' | 'cgroup',
-    private readonly runtime: SupervisedRuntime,
-    private readonly driver: CgroupDriver | null,
+    readonly name: RuntimeName,
+    private readonly opened: OpenedRuntime,
+    private runtime: AskedRuntime,
     private readonly instance: string,
   ) {}
 
   /** Throws with the reason where this machine cannot carry that runtime. */
-  static async open(name: 'process' | 'cgroup'): Promise<MeasuredRuntime> {
-    const { cgroup, reasons } = await probeRuntimes();
-    if (name === 'cgroup' && cgroup === null) throw new Error(reasons.join('; '));
-    const driver = name === 'cgroup' ? cgroup : null;
+  static async open(name: RuntimeName): Promise<MeasuredRuntime> {
     const instance = `bench-${name}-${process.pid}`;
-    const runtime = createRuntime({ kind: name, driver, instance, log: silent });
-    const measured = new MeasuredRuntime(name, runtime, driver, instance);
+    const opened = await openRuntime(name, instance);
+    const measured = new MeasuredRuntime(name, opened, opened.open(), instance);
     await measured.oneByOne(1); // the forker is started with the first
     return measured;
   }
 
-  /** Each from the call to the pid on disk. */
+  /** Each from the call until its program runs, or is about to. */
   async oneByOne(count: number): Promise<number[]> {
     const took: number[] = [];
     const specs: LaunchSpec[] = [];
     for (let at = 0; at < count; at += 1) {
       const began = performance.now();
-      specs.push(await this.launch(this.spec(SLEEP)));
+      specs.push((await this.launch(this.spec(SLEEP))).spec);
       took.push(performance.now() - began);
     }
     await this.endAll(specs);
     return took;
   }
 
-  /** All at once, and what stands around them: the supervisors, and a share of the forker. */
-  async burst(count: number): Promise<{ readonly ms: number; readonly helperPssMib: number; readonly statisticsMs: number }> {
+  /** All at once, what stands around them, and an agent's restart among them. */
+  async burst(count: number): Promise<Burst> {
     const began = performance.now();
-    const specs = await Promise.all(Array.from({ length: count }, () => this.launch(this.spec(SLEEP))));
+    const launched = await Promise.all(Array.from({ length: count }, () => this.launch(this.spec(SLEEP))));
     const ms = performance.now() - began;
-    const helpers = descendantsOf(process.pid).filter(({ program }) => program === 'sh' || program === 'dash');
-    const helperPssMib = helpers.reduce((sum, { pid }) => sum + memoryOf(pid).pssMib, 0) / count;
-    const asked = performance.now();
-    const found = this.runtime.stats(specs.map((spec) => spec.taskId));
-    const statisticsMs = performance.now() - asked;
-    if (found.size !== count) throw new Error(`statistics of ${found.size} of ${count} tasks`);
+    const helpers = this.opened.helpers(launched.map(({ pid }) => pid));
+    const helperPssMib = helpers.reduce((sum, pid) => sum + memoryOf(pid).pssMib, 0) / count;
+    const specs = launched.map(({ spec }) => spec);
+    const statisticsMs = await this.statisticsOf(specs);
+    const recoveryMs = await this.recovery(specs);
     await this.endAll(specs);
-    return { ms, helperPssMib, statisticsMs };
+    return { ms, helperPssMib, statisticsMs, recoveryMs };
+  }
+
+  /** An engine is asked from time to time, and answers what it knows: until it knows all. */
+  private async statisticsOf(specs: readonly LaunchSpec[]): Promise<number> {
+    const ids = specs.map((spec) => spec.taskId);
+    await eventually('all are known by their statistics', () => this.runtime.stats(ids).size === ids.length);
+    const asked = performance.now();
+    this.runtime.stats(ids);
+    return performance.now() - asked;
+  }
+
+  private async recovery(specs: readonly LaunchSpec[]): Promise<number> {
+    this.runtime.close();
+    const began = performance.now();
+    this.runtime = this.opened.open();
+    const found = await Promise.all(specs.map((spec) => this.runtime.recover(spec.taskId, spec.runDir)));
+    const ms = performance.now() - began;
+    const lost = found.filter(({ kind }) => kind !== 'running').length;
+    if (lost > 0) throw new Error(`${lost} of ${specs.length} tasks were not found again`);
+    return ms;
   }
 
   /** From SIGKILL of the group to nobody left, told by the runtime. */
   async groupKills(count: number): Promise<number[]> {
     const took: number[] = [];
     for (let at = 0; at < count; at += 1) {
-      const spec = await this.launch(this.spec(FAMILY));
+      const { spec } = await this.launch(this.spec(family(this.opened.image === null ? 'setsid' : 'busybox setsid')));
       await eventually('the family is complete', () => readFileSync(join(spec.sandbox, 'stdout'), 'utf8') === 'up\n');
       const began = performance.now();
       const over = this.over(spec);
@@ -85,12 +116,10 @@ export class MeasuredRuntime {
   async exits(count: number): Promise<number[]> {
     const took: number[] = [];
     for (let at = 0; at < count; at += 1) {
-      const spec = this.spec(`exec ${SLEEP}`);
-      const result = await this.runtime.launch(spec);
-      if (result.kind === 'failed') throw new Error(result.reason);
+      const { spec, pid } = await this.launch(this.spec(`exec ${SLEEP}`));
       const over = this.over(spec);
       const began = performance.now();
-      process.kill(result.pid, 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
       await over;
       took.push(performance.now() - began);
       await this.runtime.forget(spec.taskId, spec.runDir);
@@ -100,7 +129,7 @@ export class MeasuredRuntime {
 
   /** A command in a running task, as a health check or an operator runs it: from the call to its end, with nothing of it left. */
   async commands(count: number): Promise<number[]> {
-    const spec = await this.launch(this.spec(SLEEP));
+    const { spec } = await this.launch(this.spec(SLEEP));
     const took: number[] = [];
     for (let at = 0; at < count; at += 1) {
       const began = performance.now();
@@ -114,9 +143,8 @@ export class MeasuredRuntime {
 
   async end(): Promise<void> {
     await this.runtime.sweep(new Set());
-    const { driver } = this;
-    if (driver !== null) await eventually('the control group is removed', () => driver.remove(`ekiden/${this.instance}`));
     this.runtime.close();
+    await this.opened.end();
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -124,10 +152,12 @@ export class MeasuredRuntime {
     return new Promise((resolve) => this.runtime.onExit(spec.taskId, resolve));
   }
 
-  private async launch(spec: LaunchSpec): Promise<LaunchSpec> {
+  private async launch(spec: LaunchSpec): Promise<Launched> {
     const result = await this.runtime.launch(spec);
     if (result.kind === 'failed') throw new Error(`a launch failed: ${result.reason}`);
-    return spec;
+    // A container of ours has only begun by then. True for everybody else.
+    while (!initListens(spec.runDir, result.pid)) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    return { spec, pid: result.pid };
   }
 
   private async endAll(specs: readonly LaunchSpec[]): Promise<void> {
@@ -144,8 +174,12 @@ export class MeasuredRuntime {
     const runDir = join(this.dir, `${id}-run`);
     mkdirSync(sandbox);
     mkdirSync(runDir, { mode: 0o700 });
-    const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', MESOS_TASK_ID: id, MESOS_SANDBOX: sandbox };
-    return { taskId: id, sandbox, runDir, command: { kind: 'shell', line }, env, user: null, limits: LIMITS };
+    const common = { taskId: id, sandbox, runDir, user: null, limits: LIMITS };
+    const { image } = this.opened;
+    const own = { MESOS_TASK_ID: id, MESOS_SANDBOX: sandbox };
+    if (image === null) return { ...common, command: { kind: 'shell', line }, env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', ...own } };
+    const argv = line === SLEEP ? SLEEP.split(' ') : ['/bin/sh', '-c', line];
+    return { ...common, command: { kind: 'argv', argv }, env: { PATH: '/bin', ...own }, container: { image, workingDirectory: null, volumes: [] } };
   }
 }
 
