@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { reasonOf } from '../reason-of.js';
-import { bridgeRules } from './bridge-network.js';
+import { bridgeRules, containersWithPorts, rulesOfBridge } from './bridge-network.js';
 import { gatewayOf, knownSubnets, type Subnet } from './subnets.js';
 
 export interface MachineTools {
@@ -26,8 +26,11 @@ export interface MachineNetwork {
   /** Of the way out; null: not known. */
   mtu(): Promise<number | null>;
   hasBridge(bridge: string): Promise<boolean>;
+  /** With its rules. */
   makeBridge(bridge: string, subnet: Subnet): Promise<void>;
   removeBridge(bridge: string): Promise<void>;
+  /** Ids of the containers to which ports of this machine lead now. */
+  containersWithPorts(): Promise<ReadonlySet<string>>;
   /** Bytes and packets by interface, as the machine counts them. */
   counters(): ReadonlyMap<string, InterfaceCounters>;
 }
@@ -85,18 +88,22 @@ export function machineNetwork({ ip, iptables }: MachineTools): MachineNetwork {
       if (!(await isThere(bridge))) await run(ip, 'link', 'add', 'name', bridge, 'type', 'bridge');
       await run(ip, 'address', 'replace', gatewayOf(subnet), 'dev', bridge);
       await run(ip, 'link', 'set', bridge, 'up');
-      for (const rule of bridgeRules(bridge)) {
-        const isSet = await run(iptables, '-w', '-C', ...rule).then(
+      for (const { table, words } of bridgeRules(bridge, subnet)) {
+        const isSet = await run(iptables, '-w', '-t', table, '-C', ...words).then(
           () => true,
           () => false,
         );
-        if (!isSet) await run(iptables, '-w', '-I', ...rule);
+        if (!isSet) await run(iptables, '-w', '-t', table, '-I', ...words);
       }
     },
     async removeBridge(bridge) {
-      for (const rule of bridgeRules(bridge)) await run(iptables, '-w', '-D', ...rule).catch(() => undefined); // there is none
+      for (const table of ['filter', 'nat']) {
+        const rules = rulesOfBridge(await run(iptables, '-w', '-t', table, '-S'), bridge);
+        for (const words of rules) await run(iptables, '-w', '-t', table, '-D', ...words).catch(() => undefined); // somebody was faster
+      }
       if (await isThere(bridge)) await run(ip, 'link', 'del', 'dev', bridge);
     },
+    containersWithPorts: async () => containersWithPorts(await run(iptables, '-w', '-t', 'nat', '-S')),
     counters: () => countersIn(readFileSync('/proc/net/dev', 'utf8')),
   };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { taskId } from '@ekiden/model';
 import { silentLog } from '../../test/real-tasks.js';
 import { hostsFile, resolvConf } from '../oci/network-files.js';
-import { bridgeNetwork, seedOf } from './bridge-network.js';
+import { bridgeNetwork, containersWithPorts, rulesOfBridge, seedOf } from './bridge-network.js';
 import { parseNetworkList, pluginInput, readResult, takesPorts } from './cni-config.js';
 import { countersIn, type MachineNetwork } from './machine-network.js';
 import { readNetworkConfigs } from './network-configs.js';
@@ -114,6 +114,21 @@ describe('private networks', () => {
   });
 });
 
+it('reads whose ports are led from the rules of the machine', () => {
+  const entry = String.raw`-A CNI-HOSTPORT-DNAT -p tcp -m comment --comment "dnat name: \"ek1\" id: \"ekiden-1\"" -m multiport --dports 80 -j CNI-DN-1`;
+  const asked = ['PREROUTING', 'OUTPUT'].map((chain) => `-A ${chain} -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT`);
+  expect([...containersWithPorts([...asked, entry].join('\n'))]).toEqual(['ekiden-1']);
+  expect(containersWithPorts([asked[0], entry].join('\n')).size).toBe(0);
+});
+
+it('finds the rules of one bridge', () => {
+  const rules = ['-P FORWARD ACCEPT', '-A FORWARD -i ek1 -j ACCEPT', '-A FORWARD -o ek12 -j ACCEPT', '-A POSTROUTING -s 10.0.0.0/22 ! -o ek1 -j MASQUERADE'];
+  expect(rulesOfBridge(rules.join('\n'), 'ek1')).toEqual([
+    ['FORWARD', '-i', 'ek1', '-j', 'ACCEPT'],
+    ['POSTROUTING', '-s', '10.0.0.0/22', '!', '-o', 'ek1', '-j', 'MASQUERADE'],
+  ]);
+});
+
 it('reads the counters of interfaces', () => {
   const table = 'Inter-| Receive | Transmit\n face |bytes packets\n  veth1: 10 2 0 0 0 0 0 0 30 4 0 0 0 0 0 0\n';
   expect(countersIn(table).get('veth1')).toEqual({ receivedBytes: 10, receivedPackets: 2, sentBytes: 30, sentPackets: 4 });
@@ -142,6 +157,8 @@ describe('making and taking away', () => {
   let fails: (call: PluginCall) => boolean;
   const names = new Set<string>();
   const bridges = new Set<string>();
+  /** Somebody has emptied the machine's rules. */
+  let isEmptied = false;
   const machine: MachineNetwork = {
     addNamespace: (name) => Promise.resolve(void names.add(name)),
     removeNamespace: (name) => Promise.resolve(void names.delete(name)),
@@ -152,6 +169,7 @@ describe('making and taking away', () => {
     hasBridge: (name) => Promise.resolve(bridges.has(name)),
     makeBridge: (name) => Promise.resolve(void bridges.add(name)),
     removeBridge: (name) => Promise.resolve(void bridges.delete(name)),
+    containersWithPorts: () => Promise.resolve(new Set(isEmptied ? [] : names)),
     counters: () => new Map([['veth1', { receivedBytes: 1, receivedPackets: 2, sentBytes: 3, sentPackets: 4 }]]),
   };
   const open = (bootId = 'boot'): TaskNetworks =>
@@ -174,6 +192,7 @@ describe('making and taking away', () => {
     dir = mkdtempSync(join(tmpdir(), 'ekiden-networks-'));
     calls = [];
     fails = () => false;
+    isEmptied = false;
     names.clear();
     bridges.clear();
   });
@@ -221,6 +240,17 @@ describe('making and taking away', () => {
     await open().sweep(new Set([taskId('t')]));
     expect([...names].filter((name) => name.endsWith('lost'))).toEqual([]);
     expect(names.size).toBe(2);
+  });
+
+  it('leads ports again where the rules of the machine were emptied, and only there', async () => {
+    await open().attach(wish('t'));
+    calls = [];
+    await open().sweep(new Set([taskId('t')]));
+    expect(said()).toEqual([]);
+    isEmptied = true;
+    await open().sweep(new Set([taskId('t')]));
+    expect(said()).toEqual(['DEL portmap', 'ADD portmap']);
+    expect(calls[1]?.input).toMatchObject({ prevResult: { ips: [{ address: '10.0.0.2/8' }] }, runtimeConfig: { portMappings: [{ hostPort: 80 }] } });
   });
 
   it('does not insist after another boot, when all but leases is gone anyway', async () => {

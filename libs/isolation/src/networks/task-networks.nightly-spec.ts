@@ -101,6 +101,32 @@ inOwnNetwork(__filename, () => {
     expect(traffic?.sentBytes).toBeGreaterThan(100);
   });
 
+  it.each([['emptied'], ['emptied of its chains, too']])('is whole again after the machine’s rules were %s', async (what) => {
+    run('iptables', '-P', 'FORWARD', 'DROP');
+    const { spec, network } = await start(SERVE, [tcp(31_078)]);
+    await serves('127.0.0.1', 31_078);
+    const listen = "require('node:net').createServer((s) => s.end(s.remoteAddress)).listen(4002, '0.0.0.0')";
+    const neighbour = spawn('ip', ['netns', 'exec', NEIGHBOUR, process.execPath, '-e', listen], { stdio: 'ignore' });
+    const asSeenOutside = (): string => {
+      try {
+        return run('ip', 'netns', 'exec', network.namespace.split('/').at(-1) ?? '', 'busybox', 'nc', '-w', '1', NEIGHBOUR_ADDRESS, '4002');
+      } catch (error) {
+        return String(error);
+      }
+    };
+    try {
+      for (const table of ['filter', 'nat']) for (const flag of what === 'emptied' ? ['-F'] : ['-F', '-X']) run('iptables', '-t', table, flag);
+      await expect(page(MACHINE_ADDRESS, 31_078)).rejects.toThrow();
+      await networks.sweep(new Set([spec.taskId]));
+      for (const host of ['127.0.0.1', MACHINE_ADDRESS, network.addresses[0] ?? '']) await serves(host, host.startsWith('172') ? 80 : 31_078);
+      await until('the neighbour to be reached', () => asSeenOutside() === MACHINE_ADDRESS);
+      expect(networks.find(spec.taskId)).toEqual(network);
+    } finally {
+      neighbour.kill('SIGKILL');
+      run('iptables', '-P', 'FORWARD', 'ACCEPT');
+    }
+  });
+
   it('has names of its own, reaches its neighbours, itself through its port, and the machine', async () => {
     const first = await start(SERVE, [tcp(31_081)]);
     await serves('127.0.0.1', 31_081);

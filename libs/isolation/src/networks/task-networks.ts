@@ -42,7 +42,7 @@ export interface TaskNetworks {
   detach(taskId: TaskId): Promise<void>;
   /** Null: it has none. */
   find(taskId: TaskId): TaskNetwork | null;
-  /** Takes away the networks of all tasks that are not `known`; answers how many. */
+  /** Takes away the networks of all tasks that are not `known`, and answers how many; those of the others are made whole again. */
   sweep(known: Pick<ReadonlySet<TaskId>, 'has'>): Promise<number>;
   /** As the task sees it. A task is left out when its network tells nothing. */
   traffic(taskIds: readonly TaskId[]): ReadonlyMap<TaskId, InterfaceCounters>;
@@ -72,6 +72,7 @@ const MAX_SUBNET_TRIES = 20;
 const MAX_TRIES = 5;
 /** Changes of networks at once: each holds locks that the others wait for. */
 const MAX_CHANGES = 4;
+const PORT_PLUGIN = 'portmap';
 const NO_DNS: DnsSettings = { nameservers: [], search: [], options: [] };
 
 export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
@@ -179,6 +180,31 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
     records.remove(record.taskId);
   }
 
+  /** Somebody may have emptied the machine's rules: what is missing is set again, and no task learns of it. */
+  async function mend(): Promise<void> {
+    const whole = records.all().filter((record) => record.bootId === bootId && !underWay.has(record.taskId) && isComplete(record));
+    const kept = keptSubnet();
+    if (kept !== null && whole.some(isOnBridge)) await inTurn(() => machine.makeBridge(bridge, kept));
+    const mapped = whole.filter(({ ports }) => ports.length > 0);
+    if (mapped.length === 0) return;
+    const there = await machine.containersWithPorts();
+    for (const { taskId } of mapped.filter(({ containerId }) => !there.has(containerId))) await alone(taskId, () => leadPorts(taskId));
+  }
+
+  async function leadPorts(taskId: TaskId): Promise<void> {
+    const record = records.get(taskId);
+    if (record === null || !isComplete(record)) return;
+    for (const attachment of record.attachments.filter(({ ports }) => ports.length > 0)) {
+      for (const entry of attachment.list.plugins.filter(({ type }) => type === PORT_PLUGIN)) {
+        await options.runPlugin(callOf('DEL', record, attachment, entry)).catch(() => undefined); // what is left of it, if anything is
+        await options.runPlugin(callOf('ADD', record, attachment, entry));
+      }
+    }
+    log.warn('network-mended', { taskId, ports: record.ports.map(({ hostPort }) => hostPort) });
+  }
+
+  const isOnBridge = ({ attachments }: NetworkRecord): boolean => attachments.some(({ list }) => list.name === bridge);
+
   // --- the bridge
 
   /** The last caller's turn comes last; what went wrong for one is no matter to the next. */
@@ -202,7 +228,7 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
   async function bridgeSubnet(): Promise<Subnet> {
     const kept = keptSubnet();
     // Of tasks that run: theirs it is, whatever else the machine knows by now.
-    const isUsed = records.all().some((record) => record.bootId === bootId && record.attachments.some(({ list }) => list.name === bridge));
+    const isUsed = records.all().some((record) => record.bootId === bootId && isOnBridge(record));
     if (isUsed && kept !== null) {
       await machine.makeBridge(bridge, kept);
       return kept;
@@ -299,6 +325,7 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
         alone(taskId, () => detach(taskId)).catch((error: unknown) => log.warn('network-left', { taskId, why: reasonOf(error) })),
       );
       await Promise.all(taken);
+      await mend();
       return left.length;
     },
     traffic(taskIds) {
@@ -314,6 +341,9 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
     },
   };
 }
+
+/** Each plugin has answered. */
+const isComplete = ({ attachments }: NetworkRecord): boolean => attachments.every(({ result }) => result !== null);
 
 /** What one end of a cable sends, the other receives. */
 const turned = ({ receivedBytes, receivedPackets, sentBytes, sentPackets }: InterfaceCounters): InterfaceCounters => ({
