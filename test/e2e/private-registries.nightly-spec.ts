@@ -47,7 +47,7 @@ const tells = (text: string): boolean => text.includes(AUTH) || text.includes('t
 
 beforeAll(async () => {
   registry = await startRegistry(HTPASSWD);
-  engine = await openOwnEngine('machine');
+  engine = await openOwnEngine({ network: 'machine' });
   ekiden = await Ekiden.start({ env: { EKIDEN_LOG_LEVEL: 'debug' } });
   const dir = join(ekiden.dataDir, 'logins');
   const auths = { [registry.address]: { auth: AUTH } };

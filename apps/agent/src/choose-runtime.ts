@@ -58,10 +58,11 @@ export async function chooseRuntime(options: AgentOptions, workDir: string, log:
     host,
     createEngineRuntime({ socket: engine?.socket ?? DOCKER_SOCKET, instance, log, abilities: engine?.abilities ?? null, hardCpu }),
   );
-  const withoutNetworks = engine === null ? withoutImages : 'images of a container engine have the network of the machine: other networks need the oci runtime';
-  const networks = await findNetworks(options, { workDir, instance, bootId: bootId(), withoutImages: withoutNetworks }, log);
-  if (networks.kind === 'none' && withoutImages === null) log.info('no-networks', { why: networks.why });
-  const found = { used: kind, abilities: host.abilities ?? null, withoutGroups: probed.reasons, images, networks };
+  const byWhom = engine ?? (runner === null ? { kind: 'none' as const, why: withoutImages ?? '' } : 'oci');
+  const networks = await findNetworks(options, { workDir, instance, bootId: bootId(), runner: byWhom }, log);
+  const { offered } = networks;
+  if (offered.kind === 'none' && withoutImages === null) log.info('no-networks', { why: offered.why });
+  const found = { used: kind, abilities: host.abilities ?? null, withoutGroups: probed.reasons, images, networks: offered };
   return { runtime, images, networks, report: reportRuntimes(found), attributes: runtimeAttributes(found) };
 }
 

@@ -1,7 +1,12 @@
-/** What an agent needs to give containers networks of their own: the machine is tried once, the operator's configurations are read, leases and records are below the work directory. */
-import { join } from 'node:path';
+/**
+ * What an agent needs to give containers networks of their own: made by CNI plugins for images that it runs itself, by the engine for those
+ * of a container engine. The machine is tried once, the operator's configurations are read, leases and records are below the work directory.
+ */
+import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { join } from 'node:path';
 import {
+  createEngineNetworks,
   createTaskNetworks,
   findMutePlugins,
   machineNetwork,
@@ -11,17 +16,26 @@ import {
   probeNetworks,
   readNetworkConfigs,
   type NetworkList,
+  type ProbedNetworks,
+  type ReadyEngine,
   type Subnet,
 } from '@ekiden/isolation';
 import { BRIDGE_NETWORK, type Log } from '@ekiden/model';
 import { OptionError } from '@ekiden/service';
 import type { NetworkPort } from './agent-ports.js';
+import { joinNetworks } from './join-networks.js';
 import type { AgentOptions } from './options.js';
 
-export type FoundNetworks =
+export interface FoundNetworks {
+  /** Of whoever has made them; takes away also what nobody makes here any more. */
+  readonly port: NetworkPort;
+  /** What is made for new tasks. */
+  readonly offered: OfferedNetworks;
+}
+
+export type OfferedNetworks =
   | {
       readonly kind: 'ready';
-      readonly port: NetworkPort;
       readonly names: readonly string[];
       /** Networks of the operator that cannot be had, with the reason. */
       readonly leftOut: readonly string[];
@@ -35,39 +49,63 @@ export interface NetworkPlace {
   /** Names this agent among others on the host. */
   readonly instance: string;
   readonly bootId: string;
-  /** Why no image is run: then nobody needs a network. */
-  readonly withoutImages: string | null;
+  /** Who runs images; a reason: nobody does, so nobody needs a network. */
+  readonly runner: 'oci' | ReadyEngine | { readonly kind: 'none'; readonly why: string };
 }
 
 /** Throws `OptionError` for options that nothing can be done with. */
 export async function findNetworks(options: NetworkOptions, place: NetworkPlace, log: Log): Promise<FoundNetworks> {
+  const { workDir, instance, runner } = place;
   const subnet = readSubnet(options.bridgeSubnet);
   const wrongDns = options.bridgeDns.find((address) => isIP(address) === 0);
   if (wrongDns !== undefined) throw new OptionError(`--bridge-dns has "${wrongDns}", but has to be addresses such as 10.0.0.2`);
   const configs = configuredNetworks(options.cniConfigDir, log);
-  if (place.withoutImages !== null) return { kind: 'none', why: place.withoutImages };
-  const probed = await probeNetworks(options.cniPluginDirs);
-  if (probed.kind === 'missing') return { kind: 'none', why: probed.reasons.join('; ') };
-  const port = createTaskNetworks({
-    dir: join(place.workDir, 'networks'),
-    instance: place.instance,
-    bootId: place.bootId,
-    pluginDirs: probed.pluginDirs,
-    machine: machineNetwork(probed.tools),
-    runPlugin: pluginRunner(probed.tools.setpriv),
-    subnet,
+  const engine = runner !== 'oci' && runner.kind === 'ready' ? runner : null;
+  const ofEngine = createEngineNetworks({
+    dir: join(workDir, 'engine-networks'),
+    instance,
+    engine: () => engine,
     nameservers: options.bridgeDns,
-    // Read again each time: an operator adds a network without a restart.
-    configured: (name) => (options.cniConfigDir === null ? null : (readNetworkConfigs(options.cniConfigDir).networks.get(name) ?? null)),
     log,
   });
-  const mute = await findMutePlugins(configs.flatMap(pluginTypes), probed.pluginDirs, probed.tools.setpriv);
+  const dir = join(workDir, 'networks');
+  // Also where others are made now: what an earlier agent has made is found again.
+  const probed = runner === 'oci' || existsSync(dir) ? await probeNetworks(options.cniPluginDirs) : null;
+  const ofPlugins =
+    probed?.kind !== 'ready'
+      ? null
+      : createTaskNetworks({
+          dir,
+          instance,
+          bootId: place.bootId,
+          pluginDirs: probed.pluginDirs,
+          machine: machineNetwork(probed.tools),
+          runPlugin: pluginRunner(probed.tools.setpriv),
+          subnet,
+          nameservers: options.bridgeDns,
+          // Read again each time: an operator adds a network without a restart.
+          configured: (name) => (options.cniConfigDir === null ? null : (readNetworkConfigs(options.cniConfigDir).networks.get(name) ?? null)),
+          log,
+        });
+  const port = joinNetworks(ofEngine, ofPlugins, () => (engine === null ? ofPlugins : ofEngine));
+  if (engine !== null) return { port, offered: engine.networks.kind === 'none' ? engine.networks : { ...engine.networks, leftOut: [] } };
+  if (runner !== 'oci') return { port, offered: { kind: 'none', why: runner.kind === 'none' ? runner.why : '' } };
+  if (probed?.kind !== 'ready') return { port, offered: { kind: 'none', why: probed?.reasons.join('; ') ?? '' } };
+  return { port, offered: await offeredByPlugins(configs, probed, log) };
+}
+
+async function offeredByPlugins(
+  configs: readonly NetworkList[],
+  { pluginDirs, tools }: Extract<ProbedNetworks, { kind: 'ready' }>,
+  log: Log,
+): Promise<OfferedNetworks> {
+  const mute = await findMutePlugins(configs.flatMap(pluginTypes), pluginDirs, tools.setpriv);
   const why = (list: NetworkList): string | undefined => pluginTypes(list).flatMap((type) => mute.get(type) ?? [])[0];
   const unusable = configs.filter((list) => why(list) !== undefined);
   const leftOut = unusable.map((list) => `no network "${list.name}": ${why(list)}`);
   for (const each of leftOut) log.warn('network-left-out', { why: each });
   const names = [BRIDGE_NETWORK, ...configs.map(({ name }) => name)].filter((name) => !unusable.some((list) => list.name === name));
-  return { kind: 'ready', port, names: [...new Set(names)], leftOut };
+  return { kind: 'ready', names: [...new Set(names)], leftOut };
 }
 
 function readSubnet(text: string | null): Subnet | null {

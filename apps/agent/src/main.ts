@@ -94,7 +94,7 @@ async function main(): Promise<RunningService> {
     disk: duMeter,
     history: fsHistoryStore(workDir),
     ...(images.runner === null ? {} : { images: images.runner.port }),
-    ...(networks.kind === 'ready' ? { networks: networks.port } : {}),
+    networks: networks.port,
     probe: systemProbe(runtime),
   };
   const agent = createAgent(ports);
@@ -129,7 +129,7 @@ async function main(): Promise<RunningService> {
 const advertised = (options: AgentOptions): string =>
   options.advertiseIp ?? (options.bind === '0.0.0.0' || options.bind === 'localhost' ? '127.0.0.1' : options.bind);
 
-function agentConfig(options: AgentOptions, workDir: string, port: number, { images, networks, attributes }: ChosenRuntime): AgentConfig {
+function agentConfig(options: AgentOptions, workDir: string, port: number, { images, networks: { offered }, attributes }: ChosenRuntime): AgentConfig {
   const ip = advertised(options);
   return {
     hostname: options.hostname ?? ip,
@@ -151,7 +151,7 @@ function agentConfig(options: AgentOptions, workDir: string, port: number, { ima
       imagesRefused: images.runner === null ? `this agent runs no images: ${imagesRefused(images)}` : null,
       volumeDirs: options.allowVolumes,
       allowsPrivileged: options.allowPrivileged,
-      networksRefused: networks.kind === 'ready' ? null : `this agent gives tasks no networks of their own: ${networks.why}`,
+      networksRefused: offered.kind === 'ready' ? null : `this agent gives tasks no networks of their own: ${offered.why}`,
     },
     allowedCapabilities: parseCapabilities('--allow-capabilities', options.allowCapabilities, '*'),
   };

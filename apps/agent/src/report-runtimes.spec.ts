@@ -32,7 +32,14 @@ it('is what the used runtime cannot give, and why the others are not used', () =
 const byDocker = {
   runner: {
     by: 'docker',
-    engine: { kind: 'ready', socket: '/run/docker.sock', title: 'Docker 27', abilities: withReason('pids-limit') },
+    engine: {
+      kind: 'ready',
+      socket: '/run/docker.sock',
+      title: 'Docker 27',
+      architecture: 'x86_64',
+      abilities: withReason('pids-limit'),
+      networks: NO_NETWORKS,
+    },
     port,
   },
   reasons: { oci: ['install the package crun'], docker: [] },

@@ -6,6 +6,7 @@ import type { RuntimeReport } from '@ekiden/agent-link';
 import type { Abilities } from '@ekiden/isolation';
 import { IMAGES_ATTRIBUTE, LACKS_ATTRIBUTE, NETWORKS_ATTRIBUTE } from '@ekiden/mesos';
 import { ABILITIES } from '@ekiden/model';
+import type { OfferedNetworks } from './container-networks.js';
 import { imagesRefused, type FoundImages, type ImageRunner } from './container-images.js';
 
 export interface FoundRuntimes {
@@ -15,8 +16,7 @@ export interface FoundRuntimes {
   readonly withoutGroups: readonly string[];
   readonly images: FoundImages;
   /** That tasks can have of their own. */
-  readonly networks:
-    { readonly kind: 'ready'; readonly names: readonly string[]; readonly leftOut: readonly string[] } | { readonly kind: 'none'; readonly why: string };
+  readonly networks: OfferedNetworks;
 }
 
 /** Which of the two has been found, and what that means. */

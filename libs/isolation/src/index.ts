@@ -14,9 +14,10 @@ export { DEFAULT_CAPABILITIES } from './oci/bundle.js';
 export type { ContainerMachine } from './oci/container-launcher.js';
 export { compositeRuntime } from './composite-runtime.js';
 export { createEngineRuntime, type EngineRuntime, type EngineRuntimeOptions } from './engine/engine-runtime.js';
+export { createEngineNetworks, type EngineNetworks } from './engine/engine-networks.js';
 export { engineClient } from './engine/engine-client.js';
 export { openEngineImages, type EngineImages } from './engine/engine-images.js';
-export { DOCKER_SOCKET, probeEngine, socketsToTry, type ProbedEngine } from './engine/probe-engine.js';
+export { DOCKER_SOCKET, probeEngine, socketsToTry, type ProbedEngine, type ReadyEngine } from './engine/probe-engine.js';
 export {
   CONTAINER_SANDBOX,
   type ContainerImage,
@@ -39,6 +40,6 @@ export { probeNetworks, type ProbedNetworks } from './networks/probe-networks.js
 export { pluginRunner } from './networks/run-plugin.js';
 export { findMutePlugins, pluginTypes } from './networks/try-plugins.js';
 export { parseSubnet, type Subnet } from './networks/subnets.js';
-export { createTaskNetworks, type NetworkWish, type TaskNetwork, type TaskNetworks } from './networks/task-networks.js';
+export { createTaskNetworks, type NetworkNames, type NetworkWish, type TaskNetwork, type TaskNetworks } from './networks/task-networks.js';
 export { createPods, type PodLaunch, type PodOptions, type Pods, type RecoveredPod } from './pods/create-pods.js';
 export { MAX_MEMBERS, MAX_VOLUMES, type PodExit, type PodMember, type PodMount, type PodSpec } from './pods/pod-spec.js';

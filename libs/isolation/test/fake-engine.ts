@@ -48,6 +48,7 @@ export async function startFakeEngine(): Promise<FakeEngine> {
   const dir = mkdtempSync(join(tmpdir(), 'ekiden-fake-engine-'));
   const socket = join(dir, 'engine.sock');
   const containers = new Map<string, FakeContainer>();
+  const images = new Set<string>();
   const faults: { readonly method: string; readonly path: string; readonly fault: Fault }[] = [];
   const followers = new Set<Follower>();
   let server: Server | null = null;
@@ -64,8 +65,15 @@ export async function startFakeEngine(): Promise<FakeEngine> {
     answer.on('close', () => followers.delete(follower));
   };
   const describe = (container: FakeContainer): unknown => ({
+    Id: container.name,
+    NetworkSettings: { Networks: { bridge: { IPAddress: '172.17.0.9', GlobalIPv6Address: '' } } },
     State: { Status: container.status, Pid: container.status === 'running' ? 4_000_000 : 0, ExitCode: container.exitCode, OOMKilled: false, Error: '' },
   });
+  /** The one label that is asked for. */
+  const isLabelled = ({ body }: FakeContainer, url: URL): boolean => {
+    const { label = [] } = JSON.parse(url.searchParams.get('filters') ?? '{}') as { readonly label?: readonly string[] };
+    return label.every((each) => Object.entries(body['Labels'] as object).some(([name, value]) => each === `${name}=${value}`));
+  };
   const labels = ({ body }: FakeContainer): unknown => body['Labels'];
   const tell = (event: unknown): void => {
     for (const { answer, name } of followers) if (name === null) answer.write(`${JSON.stringify(event)}\n`);
@@ -99,13 +107,24 @@ export async function startFakeEngine(): Promise<FakeEngine> {
         return answer;
       };
     }
-    act(method, url, chunks.length === 0 ? null : JSON.parse(Buffer.concat(chunks).toString('utf8')), answer);
+    const isJson = asked.headers['content-type'] === 'application/json' && chunks.length > 0;
+    act(method, url, isJson ? JSON.parse(Buffer.concat(chunks).toString('utf8')) : null, answer);
   }
 
   function act(method: string, url: URL, body: unknown, answer: ServerResponse): void {
     const path = url.pathname.replace(/^\/v1\.\d+/, '');
     if (path === '/version') return send(answer, 200, { ApiVersion: '1.41', MinAPIVersion: '1.12', Version: '1', Components: [{ Name: 'Fake Engine' }] });
     if (path === '/info') return send(answer, 200, { OSType: 'linux', CpuCfsQuota: true, MemoryLimit: true, PidsLimit: true });
+    if (path === '/networks') return send(answer, 200, [{ Name: 'bridge' }, { Name: 'host' }, { Name: 'none' }, { Name: 'blue' }]);
+    if (path === '/networks/bridge' || path === '/networks/blue') return send(answer, 200, {});
+    if (path === '/images/create') {
+      images.add('sha256:imported');
+      return send(answer, 200, { status: 'sha256:imported' });
+    }
+    if (path === '/images/sha256:imported/tag') {
+      images.add(`${url.searchParams.get('repo')}:${url.searchParams.get('tag')}`);
+      return send(answer, 201);
+    }
     if (path === '/events') {
       answer.writeHead(200);
       answer.flushHeaders();
@@ -115,10 +134,12 @@ export async function startFakeEngine(): Promise<FakeEngine> {
       return send(
         answer,
         200,
-        [...containers.values()].map((each) => ({ Id: each.name, State: each.status, Labels: labels(each) })),
+        [...containers.values()].filter((each) => isLabelled(each, url)).map((each) => ({ Id: each.name, State: each.status, Labels: labels(each) })),
       );
     if (path === '/containers/create') {
       const name = url.searchParams.get('name') ?? '';
+      const image = (body as FakeContainer['body'])['Image'];
+      if (typeof image === 'string' && !image.startsWith('sha256:') && !images.has(image)) return refuse(answer, 404, `No such image: ${image}`);
       if (containers.has(name)) return refuse(answer, 409, `the name ${name} is in use`);
       containers.set(name, { name, body: body as FakeContainer['body'], status: 'created', exitCode: 0, starts: 0, signals: [], logs: [] });
       return send(answer, 201, { Id: name });

@@ -1,9 +1,9 @@
 /**
- * A Docker daemon of a test's own: in a network namespace of its own, with its own directories, socket and control groups, so that it
+ * A container engine of a test's own, Docker's daemon or podman's service: in a network namespace of its own, with its own directories, socket and control groups, so that it
  * meets neither another daemon nor the machine's network. All of it is gone when the test is over.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -21,7 +21,7 @@ export const TEST_IMAGE = 'ekiden-test:latest';
 
 export interface OwnEngine {
   readonly socket: string;
-  /** A call of its own program. */
+  /** A call of Docker's own program, which podman understands as well. */
   docker(...args: string[]): Promise<string>;
   /** SIGKILL to the daemon, and to nothing else. */
   kill(): Promise<void>;
@@ -31,23 +31,31 @@ export interface OwnEngine {
   end(): Promise<readonly string[]>;
 }
 
+export type EngineProgram = 'docker' | 'podman';
+
+export interface OwnEngineOptions {
+  readonly program?: EngineProgram;
+  /** `machine`: that of whoever calls, who has one of its own if containers are to be reached there. */
+  readonly network?: 'own' | 'machine';
+  /** Whether its containers get networks; only where it may change rules and interfaces. */
+  readonly hasBridge?: boolean;
+}
+
 let engines = 0;
 
-/** Ready, with an image of the machine's busybox. It has no network of its own for containers, so it may be in that of the machine. Throws naming the package when something is missing. */
-export async function openOwnEngine(network: 'own' | 'machine' = 'own'): Promise<OwnEngine> {
-  const dockerd = ['/usr/sbin/dockerd', '/usr/bin/dockerd'].find((path) => existsSync(path));
-  if (dockerd === undefined) throw new Error('this test needs dockerd: install the package docker.io');
+/** Ready, with an image of the machine's busybox. Throws naming the package when something is missing. */
+export async function openOwnEngine({ program = 'docker', network = 'own', hasBridge = false }: OwnEngineOptions = {}): Promise<OwnEngine> {
   const dir = mkdtempSync(join(tmpdir(), 'ekiden-engine-'));
   engines += 1;
   const group = `ekiden-engine-${process.pid}-${engines}`;
-  const socket = join(dir, 'docker.sock');
+  const socket = join(dir, `${program}.sock`);
+  const words = program === 'docker' ? dockerWords(dir, socket, group, hasBridge) : podmanWords(dir, socket);
   const docker = async (...args: string[]): Promise<string> => (await run('docker', ['-H', `unix://${socket}`, ...args])).stdout.trim();
   let daemon: ChildProcess | null = null;
   // Holds the namespaces open from one daemon to the next: all that they mount is gone with it.
   const keeper = spawn('unshare', [...(network === 'own' ? ['--net'] : []), '--mount', '--propagation', 'private', '--', 'sleep', 'infinity'], {
     stdio: 'ignore',
   });
-  const pidOf = (name: string): number => Number(readFileSync(join(dir, name), 'utf8'));
 
   const engine: OwnEngine = {
     socket,
@@ -59,30 +67,30 @@ export async function openOwnEngine(network: 'own' | 'machine' = 'own'): Promise
         if (performance.now() > deadline) throw new Error('there are no namespaces for the engine');
         await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
       }
-      const paths = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'pid'), '-H', `unix://${socket}`];
       const log: string[] = [];
-      const own = ['--bridge=none', '--iptables=false', '--ip-forward=false', `--cgroup-parent=/${group}`];
-      const started = spawn('nsenter', ['--net', '--mount', '--target', String(keeper.pid), '--', dockerd, ...paths, ...own, ...more], {
+      const started = spawn('nsenter', ['--net', '--mount', '--target', String(keeper.pid), '--', ...words, ...more], {
         stdio: ['ignore', 'ignore', 'pipe'],
-        env: { ...process.env, DOCKER_RAMDISK: '1' },
+        env: { ...process.env, DOCKER_RAMDISK: '1', CONTAINERS_CONF: join(dir, 'containers.conf') },
       });
       started.stderr.on('data', (chunk: Buffer) => log.push(chunk.toString()));
       daemon = started;
       while ((await probeEngine([socket])).kind !== 'ready') {
-        if (started.exitCode !== null || performance.now() > deadline) throw new Error(`dockerd does not answer: ${log.join('').slice(-LOG_TAIL)}`);
+        if (started.exitCode !== null || performance.now() > deadline) throw new Error(`${program} does not answer: ${log.join('').slice(-LOG_TAIL)}`);
         await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
       }
     },
     async kill() {
-      await gone(daemon, () => signalProcess(pidOf('pid'), 'SIGKILL'));
+      // nsenter has become the daemon.
+      await gone(daemon, () => daemon?.kill('SIGKILL'));
       // Where nobody collects the containerd that died with it, its zombie would be taken for the living one.
-      for (const file of ['pid', 'exec/containerd/containerd.pid']) rmSync(join(dir, file), { force: true });
+      for (const file of ['pid', 'exec/containerd/containerd.pid', `${program}.sock`]) rmSync(join(dir, file), { force: true });
     },
     async end() {
       if (daemon !== null && daemon.exitCode === null && daemon.signalCode === null) {
         const containers = (await docker('ps', '-aq').catch(() => '')).split('\n').filter((id) => id !== '');
-        if (containers.length > 0) await docker('rm', '-f', ...containers).catch(() => '');
-        await gone(daemon, () => signalProcess(pidOf('pid'), 'SIGTERM'));
+        // podman removes one that holds a network after those that have joined it.
+        for (let round = 0; round < 2 && containers.length > 0; round += 1) await docker('rm', '-f', ...containers).catch(() => '');
+        await gone(daemon, () => daemon?.kill('SIGTERM'));
       }
       // What a killed daemon has left: its containerd, and whatever that holds.
       const deadline = performance.now() + START_TIMEOUT_MS;
@@ -116,6 +124,37 @@ export async function openOwnEngine(network: 'own' | 'machine' = 'own'): Promise
     throw error;
   }
   return engine;
+}
+
+function programAt(name: string, debian: string): string {
+  const found = ['/usr/sbin', '/usr/bin'].map((at) => join(at, name)).find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`this test needs ${name}: install the package ${debian}`);
+  return found;
+}
+
+function dockerWords(dir: string, socket: string, group: string, hasBridge: boolean): readonly string[] {
+  const paths = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'pid'), '-H', `unix://${socket}`];
+  const networks = hasBridge ? [] : ['--bridge=none', '--iptables=false', '--ip-forward=false'];
+  return [programAt('dockerd', 'docker.io'), ...paths, ...networks, `--cgroup-parent=/${group}`];
+}
+
+/** crun refuses a cgroup2 tree beside version 1, and the usual limits cannot be raised everywhere. */
+function podmanWords(dir: string, socket: string): readonly string[] {
+  const settings = [
+    '[containers]',
+    'default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]',
+    '[engine]',
+    `init_path = "${programAt('tini-static', 'tini')}"`,
+    'runtime = "runc"',
+    '[network]',
+    'network_backend = "netavark"',
+    `network_config_dir = "${join(dir, 'networks')}"`,
+    '',
+  ];
+  writeFileSync(join(dir, 'containers.conf'), settings.join('\n'));
+  const own = ['--root', join(dir, 'data'), '--runroot', join(dir, 'exec'), '--tmpdir', join(dir, 'tmp')];
+  const how = ['--cgroup-manager', 'cgroupfs', '--events-backend', 'file'];
+  return [programAt('podman', 'podman'), ...own, ...how, 'system', 'service', '-t', '0', `unix://${socket}`];
 }
 
 async function gone(child: ChildProcess | null, end: () => unknown): Promise<void> {

@@ -20,7 +20,13 @@ export async function findContainer(client: EngineClient, name: string): Promise
 
 /** One of that name that is there already is ours: of a request whose answer was lost. */
 export async function createContainer(client: EngineClient, name: string, body: unknown): Promise<void> {
-  await unless(CONFLICT, client.call('POST', `/containers/create?name=${name}`, { body, timeoutMs: CREATE_TIMEOUT_MS }));
+  try {
+    await client.call('POST', `/containers/create?name=${name}`, { body, timeoutMs: CREATE_TIMEOUT_MS });
+  } catch (error) {
+    // podman has another status for it.
+    const isThere = error instanceof EngineRefusal && (error.status === CONFLICT || /name .* is already in use/.test(error.message));
+    if (!isThere) throw error;
+  }
 }
 
 /** Where on the machine the engine keeps what it writes beside its mounts; null: the engine does not say. */
@@ -57,9 +63,9 @@ export interface LabelledContainer {
   readonly isRunning: boolean;
 }
 
-/** All of this agent, running or not. */
-export async function listContainers(client: EngineClient, instance: string): Promise<readonly LabelledContainer[]> {
-  const filters = encodeURIComponent(JSON.stringify({ label: [`${INSTANCE_LABEL}=${instance}`] }));
+/** All of this agent, running or not; those of tasks unless another label is given. */
+export async function listContainers(client: EngineClient, instance: string, label = INSTANCE_LABEL): Promise<readonly LabelledContainer[]> {
+  const filters = encodeURIComponent(JSON.stringify({ label: [`${label}=${instance}`] }));
   const answer = await client.call('GET', `/containers/json?all=1&filters=${filters}`);
   if (!Array.isArray(answer)) return [];
   return answer.map((each: unknown) => ({

@@ -2,12 +2,14 @@
  * The body of `POST /containers/create` for a task. Pure.
  *
  * The same container as the `oci` runtime makes, as far as an engine can be told: Docker's capabilities less MKNOD, its filter of system
- * calls, an init, no swap, the machine's network, the sandbox at its usual place. Health checks of the image are ours to make or not.
+ * calls, an init, no swap, the sandbox at its usual place, the machine's network or that which a holder has (holder.ts). Health checks of the
+ * image are ours to make or not.
  */
 import { type DockerOptions, NO_DOCKER_OPTIONS } from '@ekiden/model';
 import { CPU_PERIOD_US, MIB, cpuLimitMilli, cpuQuotaUs, cpuShares, memLimitMib } from '../cgroup-driver.js';
 import type { ContainerSpec, EngineImage } from '../oci/container-spec.js';
 import { CONTAINER_SANDBOX } from '../oci/container-spec.js';
+import type { NetworkNames } from '../networks/task-networks.js';
 import type { LaunchSecurity, LaunchSpec } from '../runtime.js';
 import { INSTANCE_LABEL, TASK_LABEL } from './engine-journal.js';
 
@@ -32,6 +34,7 @@ const DROPPED_BY_DEFAULT = ['MKNOD'];
 export function containerRequest(input: RequestInput): Readonly<Record<string, unknown>> {
   const { spec, container, image, instance } = input;
   const { options = NO_DOCKER_OPTIONS } = container;
+  const holder = container.network?.holder;
   const user = input.user === null ? options.user : `${input.user.uid}:${input.user.gid}`;
   return {
     Image: image.imageId,
@@ -40,7 +43,7 @@ export function containerRequest(input: RequestInput): Readonly<Record<string, u
     Cmd: [],
     Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
     ...(user === null ? {} : { User: user }),
-    ...(options.hostname === null ? {} : { Hostname: options.hostname }),
+    ...(options.hostname === null || holder !== undefined ? {} : { Hostname: options.hostname }),
     ...(container.workingDirectory === null ? {} : { WorkingDir: container.workingDirectory }),
     Labels: { [INSTANCE_LABEL]: instance, [TASK_LABEL]: spec.taskId },
     Healthcheck: { Test: ['NONE'] },
@@ -50,7 +53,7 @@ export function containerRequest(input: RequestInput): Readonly<Record<string, u
     OpenStdin: false,
     Tty: false,
     HostConfig: {
-      NetworkMode: 'host',
+      NetworkMode: holder === undefined ? 'host' : `container:${holder}`,
       Init: true,
       IpcMode: 'private',
       RestartPolicy: { Name: 'no' },
@@ -58,6 +61,7 @@ export function containerRequest(input: RequestInput): Readonly<Record<string, u
       Mounts: mounts(spec.sandbox, container),
       ...limits(input, options),
       ...rights(spec.security ?? {}, options),
+      ...(holder === undefined ? namesOf(options) : {}),
       ...others(options),
     },
   };
@@ -117,12 +121,8 @@ function capabilityLists(asked: LaunchSecurity['capabilities'], { capAdd, capDro
 
 /** What `docker run` has beside limits and rights. */
 function others(options: DockerOptions): Readonly<Record<string, unknown>> {
-  const { hosts, nameservers, searchDomains, resolverOptions, groups, shmBytes, isReadOnly, tmpfs, sysctls } = options;
+  const { groups, shmBytes, isReadOnly, tmpfs, sysctls } = options;
   return {
-    ...(hosts.length === 0 ? {} : { ExtraHosts: hosts.map(({ name, address }) => `${name}:${address}`) }),
-    ...(nameservers.length === 0 ? {} : { Dns: nameservers }),
-    ...(searchDomains.length === 0 ? {} : { DnsSearch: searchDomains }),
-    ...(resolverOptions.length === 0 ? {} : { DnsOptions: resolverOptions }),
     ...(groups.length === 0 ? {} : { GroupAdd: groups.map(String) }),
     ...(shmBytes === null ? {} : { ShmSize: shmBytes }),
     ...(isReadOnly ? { ReadonlyRootfs: true } : {}),
@@ -130,6 +130,14 @@ function others(options: DockerOptions): Readonly<Record<string, unknown>> {
     ...(tmpfs.length === 0 ? {} : { Tmpfs: Object.fromEntries(tmpfs.map((mount) => [mount.path, tmpfsOptions(mount)])) }),
   };
 }
+
+/** Hosts and resolvers: the files that tell of them belong to a network. */
+export const namesOf = ({ hosts, nameservers, searchDomains, resolverOptions }: Omit<NetworkNames, 'hostname'>): Readonly<Record<string, unknown>> => ({
+  ...(hosts.length === 0 ? {} : { ExtraHosts: hosts.map(({ name, address }) => `${name}:${address}`) }),
+  ...(nameservers.length === 0 ? {} : { Dns: nameservers }),
+  ...(searchDomains.length === 0 ? {} : { DnsSearch: searchDomains }),
+  ...(resolverOptions.length === 0 ? {} : { DnsOptions: resolverOptions }),
+});
 
 const tmpfsOptions = ({ sizeBytes, mode, isReadOnly, isExecutable }: DockerOptions['tmpfs'][number]): string =>
   [

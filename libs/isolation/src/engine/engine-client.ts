@@ -10,8 +10,12 @@ import { reasonOf } from '../reason-of.js';
 
 export interface EngineClient {
   readonly socket: string;
+  /** Whose API it is: podman's differs in a few places. Asked once. */
+  program(): Promise<EngineProgram>;
   /** JSON, or null where the answer has no body. */
   call(method: Method, path: string, options?: CallOptions): Promise<unknown>;
+  /** Sends what is no JSON; answers the text of the body. */
+  send(method: Method, path: string, type: string, content: Buffer): Promise<string>;
   /** The body as it is. */
   bytes(path: string, maxBytes: number): Promise<Buffer>;
   /** An answer that goes on: the caller reads it to its end or destroys it. The deadline is for its head. */
@@ -20,12 +24,18 @@ export interface EngineClient {
   hijack(path: string, body: unknown): Promise<{ readonly socket: Duplex; /** Came with the answer's head. */ readonly head: Buffer }>;
 }
 
+export type EngineProgram = 'docker' | 'podman';
 type Method = 'GET' | 'POST' | 'DELETE';
 
 interface Asked {
   readonly method: Method;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+interface Content {
+  readonly type: string;
+  readonly bytes: Buffer;
 }
 
 export interface CallOptions {
@@ -62,25 +72,25 @@ const OLDEST_API = '1.40';
 const NEWEST_API = '1.44';
 
 export function engineClient(socket: string): EngineClient {
-  let version: Promise<string> | null = null;
+  let version: Promise<unknown> | null = null;
 
   /** Asked once, and again after the engine was away: it may have been exchanged. */
-  const prefix = async (): Promise<string> => {
-    version ??= readJson(open({ method: 'GET', path: '/version' }, CALL_TIMEOUT_MS), MAX_ANSWER_BYTES).then(chooseVersion);
+  const about = async (): Promise<unknown> => {
+    version ??= readJson(open({ method: 'GET', path: '/version' }, CALL_TIMEOUT_MS), MAX_ANSWER_BYTES);
     const asked = version;
     try {
-      return `/v${await asked}`;
+      return await asked;
     } catch (error) {
       if (version === asked) version = null;
       throw error;
     }
   };
+  const prefix = async (): Promise<string> => `/v${chooseVersion(await about())}`;
 
   /** Answers once the head of a 2xx is there; throws one of the two failures. */
-  function open(options: Asked, timeoutMs: number, body?: unknown, stop?: AbortSignal): Promise<IncomingMessage> {
+  function open(options: Asked, timeoutMs: number, content: Content | null = null, stop?: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const text = body === undefined ? null : JSON.stringify(body);
-      const headers = { host: 'engine', ...(text === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }) };
+      const headers = { host: 'engine', ...(content === null ? {} : { 'content-type': content.type, 'content-length': content.bytes.length }) };
       const asking = request({ socketPath: socket, agent: false, ...options, headers: { ...headers, ...options.headers } });
       const deadline = setTimeout(() => asking.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
       const leave = (): void => void asking.destroy(new Error('it was stopped'));
@@ -100,7 +110,7 @@ export function engineClient(socket: string): EngineClient {
         if ((status >= 200 && status < 300) || status === 304) resolve(answer);
         else refusalOf(answer).then(reject, reject);
       });
-      asking.end(text ?? undefined);
+      asking.end(content?.bytes);
     });
   }
 
@@ -109,15 +119,21 @@ export function engineClient(socket: string): EngineClient {
 
   return {
     socket,
+    program: async () => programIn(await about()),
     async call(method, path, { body, timeoutMs = CALL_TIMEOUT_MS } = {}) {
-      const answer = await open({ method, path: (await prefix()) + path }, timeoutMs, body);
+      const content = body === undefined ? null : { type: 'application/json', bytes: Buffer.from(JSON.stringify(body)) };
+      const answer = await open({ method, path: (await prefix()) + path }, timeoutMs, content);
       return readJson(Promise.resolve(answer), MAX_ANSWER_BYTES, timeoutMs);
+    },
+    async send(method, path, type, bytes) {
+      const answer = await open({ method, path: (await prefix()) + path }, CALL_TIMEOUT_MS, { type, bytes });
+      return (await readBytes(answer, MAX_ANSWER_BYTES, CALL_TIMEOUT_MS)).toString('utf8');
     },
     async bytes(path, maxBytes) {
       return await readBytes(await open({ method: 'GET', path: (await prefix()) + path }, CALL_TIMEOUT_MS), maxBytes, CALL_TIMEOUT_MS);
     },
     async stream(method, path, { headers = {}, stop, stallMs } = {}) {
-      const answer = await open({ method, path: (await prefix()) + path, headers }, CALL_TIMEOUT_MS, undefined, stop);
+      const answer = await open({ method, path: (await prefix()) + path, headers }, CALL_TIMEOUT_MS, null, stop);
       if (stallMs !== undefined) answer.setTimeout(stallMs, () => answer.destroy(new Error(`nothing came for ${stallMs} ms`)));
       return answer;
     },
@@ -145,6 +161,13 @@ export function engineClient(socket: string): EngineClient {
       });
     },
   };
+}
+
+/** From `GET /version`. Pure. */
+export function programIn(answer: unknown): EngineProgram {
+  const components = fieldIn(answer, 'Components');
+  const names = Array.isArray(components) ? components.map((each: unknown) => textIn(each, 'Name')) : [];
+  return names.some((name) => /podman/i.test(name)) ? 'podman' : 'docker';
 }
 
 /** The newest that both sides speak. Throws naming the versions when there is none. Pure. */

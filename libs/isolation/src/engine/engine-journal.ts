@@ -24,6 +24,8 @@ export interface AskedLine {
   readonly sandbox: string;
   /** A number. */
   readonly stopSignal: number;
+  /** The container whose network it has joined; empty: none. */
+  readonly holder: string;
 }
 
 export interface EngineJournal {
@@ -94,6 +96,7 @@ export function parseEngineJournal(text: string): EngineJournal {
             socket: textIn(asked, 'socket'),
             sandbox: textIn(asked, 'sandbox'),
             stopSignal: numberIn(asked, 'stopSignal'),
+            holder: textIn(asked, 'holder'),
           },
     isStarting: last('starting') !== undefined,
     startedPid: started === undefined ? null : numberIn(started, 'pid'),

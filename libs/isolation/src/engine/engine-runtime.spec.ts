@@ -145,7 +145,8 @@ it('lets a command wait for an engine that is being restarted', async () => {
 });
 
 describe('after an agent that was killed', () => {
-  const asked = (): void => appendLine(spec.runDir, { kind: 'asked', container: name, socket: engine.socket, sandbox: spec.sandbox, stopSignal: 15 });
+  const asked = (): void =>
+    appendLine(spec.runDir, { kind: 'asked', container: name, socket: engine.socket, sandbox: spec.sandbox, stopSignal: 15, holder: '' });
 
   it('nothing was started of which no start was asked, though the engine is away', async () => {
     asked();

@@ -127,6 +127,7 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
       const prepared = await prepareAsk(spec, container, machine);
       task.container = prepared.asked.name;
       task.stopSignal = prepared.asked.stopSignal;
+      task.hasHolder = prepared.asked.holder !== '';
       const result = await slots.run(closing.signal, () => askUntilKnown(spec, image, prepared, machine));
       if (result === null) return await new Promise(() => undefined); // Closing: the next agent finds it.
       if (result.kind === 'failed') return failed(task, result.reason);
@@ -176,8 +177,9 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
     if (closing.signal.aborted) return;
     task.exit = exit;
     task.state = 'ended';
+    // Whoever is told takes away its network, which podman refuses while it is joined.
+    await removed(task);
     tell(task, exit);
-    await remove(task);
   }
 
   /** Asks until the engine has an answer. Null: it runs, or this agent closes. */
@@ -235,6 +237,12 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
     return task.isRemoved;
   }
 
+  /** As far as somebody has to wait for it. */
+  async function removed(task: EngineTask): Promise<void> {
+    const removal = remove(task);
+    if (task.hasHolder) await removal;
+  }
+
   // --- signals
 
   /** Sends what is wanted until the engine has taken it, or the task is over. A kill goes on until the end. */
@@ -270,6 +278,7 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
     const task = newEngineTask(taskId, runDir, client, 'recovering');
     task.container = asked?.container ?? '';
     task.stopSignal = asked?.stopSignal ?? 0;
+    task.hasHolder = (asked?.holder ?? '') !== '';
     tasks.set(taskId, task);
     try {
       const verdict = await judge(task, journal);
@@ -283,7 +292,7 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
         case 'never-started':
         case 'withdraw':
           tasks.delete(taskId);
-          void remove(task);
+          await removed(task);
           return { kind: 'never-started' };
       }
     } catch (error) {
@@ -300,7 +309,7 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
     }
     task.exit = exit;
     task.state = 'ended';
-    void remove(task);
+    await removed(task);
     return { kind: 'exited', exit };
   }
 

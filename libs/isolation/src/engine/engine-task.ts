@@ -10,6 +10,8 @@ export interface EngineTask {
   readonly client: EngineClient;
   container: string;
   stopSignal: number;
+  /** It has joined the network of another container, which cannot go before it. */
+  hasHolder: boolean;
   state: 'launching' | 'recovering' | 'running' | 'ending' | 'ended';
   pid: number;
   /** Asked for, and sent again until it has ended: the engine may be away. `killed` wins over `terminate`. */
@@ -29,7 +31,7 @@ export interface EngineTask {
 
 export function newEngineTask(taskId: TaskId, runDir: string, client: EngineClient, state: EngineTask['state']): EngineTask {
   return {
-    ...{ taskId, runDir, client, state, container: '', stopSignal: 0, pid: 0, wanted: 'nothing', wasSignalled: false, engineWasAway: false },
+    ...{ taskId, runDir, client, state, container: '', stopSignal: 0, hasHolder: false, pid: 0, wanted: 'nothing', wasSignalled: false, engineWasAway: false },
     ...{ oomEvents: 0, seenStatus: null, exit: null, pump: null, isRemoved: false, removal: null },
   };
 }

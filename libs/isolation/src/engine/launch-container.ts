@@ -34,6 +34,8 @@ export interface LaunchMachine {
 export interface AskedContainer {
   readonly name: string;
   readonly stopSignal: number;
+  /** As in the journal. */
+  readonly holder: string;
 }
 
 /** How long an engine that is away holds up a launch of which nothing has begun. */
@@ -44,9 +46,11 @@ export async function prepareAsk(
   spec: LaunchSpec,
   container: ContainerSpec,
   machine: LaunchMachine,
-): Promise<{ asked: AskedContainer; body: unknown; isNamedUser: boolean }> {
+): Promise<{ asked: AskedContainer; body: Readonly<Record<string, unknown>>; isNamedUser: boolean }> {
   const { image } = container;
   if (!('imageId' in image)) throw new Error('this image is unpacked on the machine, and no engine has it');
+  if (container.network !== undefined && container.network.holder === undefined)
+    throw new Error('a container of an engine joins networks of that engine alone, and this one is the machine’s');
   if (spec.command.kind !== 'argv') throw new Error('a container runs words: its command has to be resolved with its image');
   if (spec.limits.pids !== undefined && spec.limits.pids > machine.maxPids)
     throw new Error(`it asks for ${spec.limits.pids} processes: on this machine a task may have ${machine.maxPids}`);
@@ -56,10 +60,11 @@ export async function prepareAsk(
     throw new Error(`there is no user "${spec.user}" on this machine: create it, or leave the user out and the image's is taken`);
   const { instance, hardCpu, maxPids } = machine;
   const body = containerRequest({ spec: { ...spec, command: spec.command }, container, image, instance, hardCpu, maxPids, user });
-  const asked = { name: containerName(instance, spec.taskId), stopSignal };
+  const holder = container.network?.holder ?? '';
+  const asked = { name: containerName(instance, spec.taskId), stopSignal, holder };
   for (const name of ['stdout', 'stderr']) writeFileSync(join(spec.sandbox, name), '', { flag: 'a' });
   if (user !== null) giveSandbox(spec.sandbox, user);
-  appendLine(spec.runDir, { kind: 'asked', container: asked.name, socket: machine.client.socket, sandbox: spec.sandbox, stopSignal });
+  appendLine(spec.runDir, { kind: 'asked', container: asked.name, socket: machine.client.socket, sandbox: spec.sandbox, stopSignal, holder });
   return { asked, body, isNamedUser: user !== null };
 }
 
@@ -78,7 +83,7 @@ export async function askUntilKnown(
   while (!machine.stop.aborted) {
     try {
       if (!isStarting) {
-        await createContainer(client, asked.name, body);
+        await createContainer(client, asked.name, await withHostname(body, spec, client));
         if (!isNamedUser) await giveToImageUser(spec, wantedUser, asked.name, client);
         linkLayer(await layerOf(client, asked.name), containerLayer(spec.runDir));
         appendLine(spec.runDir, { kind: 'starting' });
@@ -103,6 +108,12 @@ export async function askUntilKnown(
     await removeContainer(client, asked.name).catch((error: unknown) => log.warn('container-not-removed', { taskId: spec.taskId, why: reasonOf(error) }));
     return { kind: 'failed', reason };
   }
+}
+
+/** Docker gives whoever joins a network the host name of its holder, and refuses another; podman gives each one of its own. */
+async function withHostname(body: Readonly<Record<string, unknown>>, { container }: LaunchSpec, client: EngineClient): Promise<unknown> {
+  const { network } = container ?? {};
+  return network?.holder !== undefined && (await client.program()) === 'podman' ? { ...body, Hostname: network.hostname } : body;
 }
 
 /** What it writes beside its mounts is measured with its sandbox, where the engine keeps it on this machine. */

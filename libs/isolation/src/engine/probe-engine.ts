@@ -4,13 +4,28 @@
  * Whatever is not there, or cannot be used, is a named reason. Nothing here throws for a machine that has none.
  */
 import { existsSync } from 'node:fs';
+import { BRIDGE_NETWORK } from '@ekiden/model';
 import type { Abilities } from '../runtime.js';
 import { reasonOf } from '../reason-of.js';
 import { engineClient, fieldIn, textIn } from './engine-client.js';
+import { canHold } from './hold-image.js';
+import { ENGINE_BRIDGE } from './holder.js';
 
-export type ProbedEngine =
-  | { readonly kind: 'ready'; readonly socket: string; /** `Docker 27.1.1`. */ readonly title: string; readonly abilities: Abilities }
-  | { readonly kind: 'missing'; readonly reasons: readonly string[] };
+export type ProbedEngine = ReadyEngine | { readonly kind: 'missing'; readonly reasons: readonly string[] };
+
+export interface ReadyEngine {
+  readonly kind: 'ready';
+  readonly socket: string;
+  /** `Docker 27.1.1`. */
+  readonly title: string;
+  /** Of its machine, as the engine calls it. */
+  readonly architecture: string;
+  readonly abilities: Abilities;
+  readonly networks: FoundNetworkNames;
+}
+
+/** Networks that its containers can have of their own, by the names that tasks give. */
+export type FoundNetworkNames = { readonly kind: 'ready'; readonly names: readonly string[] } | { readonly kind: 'none'; readonly why: string };
 
 export const DOCKER_SOCKET = '/var/run/docker.sock';
 const USUAL_SOCKETS = [DOCKER_SOCKET, '/run/podman/podman.sock'];
@@ -60,8 +75,26 @@ async function ask(socket: string): Promise<ProbedEngine> {
   if (system !== 'linux') return { kind: 'missing', reasons: [`the container engine at ${socket} runs containers of ${system}, and we run those of Linux`] };
   const components = fieldIn(version, 'Components');
   const name = Array.isArray(components) ? textIn(components[0], 'Name') : '';
-  return { kind: 'ready', socket, title: `${name.split(' ')[0] || 'engine'} ${textIn(version, 'Version')}`, abilities: abilitiesOfEngine(info) };
+  const architecture = textIn(info, 'Architecture');
+  return {
+    kind: 'ready',
+    socket,
+    title: `${name.split(' ')[0] || 'engine'} ${textIn(version, 'Version')}`,
+    architecture,
+    abilities: abilitiesOfEngine(info),
+    networks: networksOfEngine(await client.call('GET', '/networks'), architecture),
+  };
 }
+
+/** Pure: from `GET /networks`. */
+export function networksOfEngine(answer: unknown, architecture: string): FoundNetworkNames {
+  if (!canHold(architecture)) return { kind: 'none', why: `networks of a container engine are held open by a program, and there is none for ${architecture}` };
+  const all = Array.isArray(answer) ? answer.map((each: unknown) => textIn(each, 'Name')).filter((name) => !['', 'host', 'none'].includes(name)) : [];
+  const names = all.map((name) => (name === ENGINE_BRIDGE ? BRIDGE_NETWORK : name));
+  return names.length > 0 ? { kind: 'ready', names: [...new Set(names)] } : { kind: 'none', why: NO_NETWORKS };
+}
+
+const NO_NETWORKS = 'the container engine has no network but that of the machine: it is to be started with a bridge, or given one (`docker network create`)';
 
 /** Pure: from `GET /info`. What an engine does not mention it is taken to have: it refuses by itself what it has not. */
 export function abilitiesOfEngine(info: unknown): Abilities {

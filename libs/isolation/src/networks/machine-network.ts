@@ -42,6 +42,13 @@ export interface InterfaceCounters {
   readonly sentPackets: number;
 }
 
+export const plusCounters = (a: InterfaceCounters, b: InterfaceCounters): InterfaceCounters => ({
+  receivedBytes: a.receivedBytes + b.receivedBytes,
+  receivedPackets: a.receivedPackets + b.receivedPackets,
+  sentBytes: a.sentBytes + b.sentBytes,
+  sentPackets: a.sentPackets + b.sentPackets,
+});
+
 const TOOL_TIMEOUT_MS = 30_000;
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 const NAMESPACES = '/run/netns';

@@ -2,13 +2,12 @@
  * What was made of networks for each task, on disk before it is made: one file a task, which the next agent reads.
  *
  * A record is written first with what will be done, and again after each plugin with what it answered, since taking away needs it. It
- * goes last. Files are replaced as a whole; a power cut takes the networks themselves away, so nothing is synced.
+ * goes last.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { taskId, type TaskId } from '@ekiden/model';
 import type { NetworkList, PortForward } from './cni-config.js';
+import { openTaskRecords, type TaskRecords } from './task-records.js';
 
 /** The version of the file (decision 10). */
 export const NETWORK_RECORD_VERSION = 1;
@@ -33,48 +32,15 @@ export interface Attachment {
   readonly result: unknown;
 }
 
-export interface NetworkRecords {
-  save(record: NetworkRecord): void;
-  remove(taskId: TaskId): void;
-  get(taskId: TaskId): NetworkRecord | null;
-  all(): readonly NetworkRecord[];
-}
-
 export const containerPrefix = (instance: string): string => `ekiden-${instance}-`;
 
 /** Short enough for every name that is made of it, and the same for the next agent. */
 export const containerIdOf = (instance: string, id: TaskId): string =>
   `${containerPrefix(instance)}${createHash('sha256').update(id).digest('hex').slice(0, 20)}`;
 
-/** Reads what is there; a file that is no record is set aside and told. */
-export function openNetworkRecords(dir: string, damaged: (file: string, why: string) => void): NetworkRecords {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const records = new Map<TaskId, NetworkRecord>();
-  const fileOf = (id: TaskId): string => join(dir, `${createHash('sha256').update(id).digest('hex').slice(0, 32)}.json`);
-  for (const name of readdirSync(dir).filter((each) => each.endsWith('.json'))) {
-    try {
-      const record = parseRecord(readFileSync(join(dir, name), 'utf8'));
-      records.set(record.taskId, record);
-    } catch (error) {
-      renameSync(join(dir, name), join(dir, `${name}.damaged`));
-      damaged(name, String(error));
-    }
-  }
-  return {
-    save(record) {
-      const file = fileOf(record.taskId);
-      writeFileSync(`${file}.new`, JSON.stringify(record), { mode: 0o600 });
-      renameSync(`${file}.new`, file);
-      records.set(record.taskId, record);
-    },
-    remove(id) {
-      rmSync(fileOf(id), { force: true });
-      records.delete(id);
-    },
-    get: (id) => records.get(id) ?? null,
-    all: () => [...records.values()],
-  };
-}
+/** A file that is no record is set aside and told. */
+export const openNetworkRecords = (dir: string, damaged: (file: string, why: string) => void): TaskRecords<NetworkRecord> =>
+  openTaskRecords(dir, parseRecord, damaged);
 
 /** Throws what is wrong with it. */
 export function parseRecord(text: string): NetworkRecord {

@@ -8,12 +8,12 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BRIDGE_NETWORK, type Log, type TaskId } from '@ekiden/model';
+import { BRIDGE_NETWORK, type DockerOptions, type Log, type TaskId } from '@ekiden/model';
 import { reasonOf } from '../reason-of.js';
 import { createSlots } from '../slots.js';
 import { bridgeNetwork, seedOf } from './bridge-network.js';
 import { pluginInput, readResult, takesPorts, type DnsSettings, type NetworkList, type PortForward } from './cni-config.js';
-import type { InterfaceCounters, MachineNetwork } from './machine-network.js';
+import { plusCounters, type InterfaceCounters, type MachineNetwork } from './machine-network.js';
 import { containerIdOf, containerPrefix, NETWORK_RECORD_VERSION, openNetworkRecords, type Attachment, type NetworkRecord } from './network-records.js';
 import type { PluginCall, RunPlugin } from './run-plugin.js';
 import { chooseSubnet, overlaps, parseSubnet, subnetText, type Subnet } from './subnets.js';
@@ -26,13 +26,19 @@ export interface NetworkWish {
     readonly name: string;
     readonly ports: readonly PortForward[];
   }[];
+  /** What its containers are told of names, where that belongs to the network (a container engine's). Absent: nothing but the usual. */
+  readonly names?: NetworkNames;
 }
 
+export type NetworkNames = Pick<DockerOptions, 'hostname' | 'hosts' | 'nameservers' | 'searchDomains' | 'resolverOptions'>;
+
 export interface TaskNetwork {
-  /** Where its network namespace can be entered. */
+  /** Where its network namespace can be entered. Empty: not from this machine. */
   readonly namespace: string;
   readonly addresses: readonly string[];
   readonly dns: DnsSettings;
+  /** Of a container engine: the container that holds it open, whose network others of that engine join. */
+  readonly holder?: string;
 }
 
 export interface TaskNetworks {
@@ -335,7 +341,7 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
         taskIds.flatMap((taskId) => {
           const cables = (records.get(taskId)?.attachments ?? []).flatMap(({ result }) => readResult(result).hostInterfaces);
           const counted = cables.flatMap((name) => counters.get(name) ?? []);
-          return counted.length === 0 ? [] : [[taskId, counted.map(turned).reduce(plus)] as const];
+          return counted.length === 0 ? [] : [[taskId, counted.map(turned).reduce(plusCounters)] as const];
         }),
       );
     },
@@ -351,11 +357,4 @@ const turned = ({ receivedBytes, receivedPackets, sentBytes, sentPackets }: Inte
   receivedPackets: sentPackets,
   sentBytes: receivedBytes,
   sentPackets: receivedPackets,
-});
-
-const plus = (a: InterfaceCounters, b: InterfaceCounters): InterfaceCounters => ({
-  receivedBytes: a.receivedBytes + b.receivedBytes,
-  receivedPackets: a.receivedPackets + b.receivedPackets,
-  sentBytes: a.sentBytes + b.sentBytes,
-  sentPackets: a.sentPackets + b.sentPackets,
 });

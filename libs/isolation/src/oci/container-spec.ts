@@ -22,6 +22,8 @@ export interface ContainerNetwork {
   /** Instead of the machine's resolvers; no nameservers: those. */
   readonly dns: DnsSettings;
   readonly hostname: string;
+  /** Of a container engine: whose network it joins. Host name, hosts and resolvers are that one's. */
+  readonly holder?: string;
 }
 
 /** Which it is says who runs it. */

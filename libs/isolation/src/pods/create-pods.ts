@@ -9,9 +9,9 @@
 import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Log, TaskId } from '@ekiden/model';
+import { NO_DOCKER_OPTIONS, type Log, type TaskId } from '@ekiden/model';
 import { hasCode } from '../cgroup-driver.js';
-import type { TaskNetwork, TaskNetworks } from '../networks/task-networks.js';
+import type { NetworkWish, TaskNetwork, TaskNetworks } from '../networks/task-networks.js';
 import { reasonOf } from '../reason-of.js';
 import type { LaunchSpec, TaskExit, TaskRuntime } from '../runtime.js';
 import { judgePod, type MemberState } from './judge-pod.js';
@@ -79,7 +79,7 @@ export function createPods({ runtime, networks, log }: PodOptions): Pods {
     try {
       writePodRecord(runDir, pod.record);
       makeVolumes(spec);
-      const network = spec.networks === null || networks === null ? null : await networks.attach({ taskId: podId, networks: spec.networks });
+      const network = spec.networks === null || networks === null ? null : await networks.attach(networkWish(spec, spec.networks));
       for (const [index, member] of pod.members.entries()) {
         const wanted = spec.members[index];
         if (wanted !== undefined && pod.record.stopping === null) await start(pod, member, inPod(spec, wanted, network));
@@ -100,9 +100,10 @@ export function createPods({ runtime, networks, log }: PodOptions): Pods {
   async function start(pod: Pod, member: Member, launchSpec: LaunchSpec): Promise<void> {
     // From now on it has to be stopped.
     member.state = { kind: 'running' };
-    watch(pod, member);
     const result = await runtime.launch(launchSpec);
-    if (result.kind === 'failed') {
+    // Also when it is over by now. Before the launch nobody can say whose task it will be.
+    if (result.kind === 'started') watch(pod, member);
+    else {
       member.state = { kind: 'not-started', why: result.reason };
       judge(pod);
     }
@@ -237,6 +238,12 @@ export function createPods({ runtime, networks, log }: PodOptions): Pods {
   };
 }
 
+const networkWish = ({ podId, hostname }: PodSpec, networks: NetworkWish['networks']): NetworkWish => ({
+  taskId: podId,
+  networks,
+  names: { ...NO_DOCKER_OPTIONS, hostname },
+});
+
 const INTERRUPTED = 'its launch was interrupted';
 
 const recordOf = ({ podId, networks, graceMs, members }: PodSpec): PodRecord => ({
@@ -274,6 +281,8 @@ function linkVolume(podSandbox: string, sandbox: string, { volume, containerPath
 /** A member's launch with what its pod gives it. */
 function inPod(spec: PodSpec, { launch, mounts }: PodMember, network: TaskNetwork | null): LaunchSpec {
   const { container } = launch;
+  if (container == null && network?.namespace === '')
+    throw new Error('a host command cannot be in the network of a pod that a container engine holds on another machine');
   if (container == null) return network === null ? launch : { ...launch, networkNamespace: network.namespace };
   const volumes = mounts.map(({ volume, containerPath, isReadOnly }) => ({ hostPath: volumePath(spec.sandbox, volume), containerPath, isReadOnly }));
   const own = network === null ? {} : { network: { ...network, hostname: spec.hostname } };

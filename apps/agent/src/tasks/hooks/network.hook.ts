@@ -4,7 +4,7 @@
  * Last before the launch, since a network that nobody uses still holds an address. What was made is on disk before it is made, apart from
  * the checkpoint (libs/isolation, networks/): a task that was never started has one to give back, too.
  */
-import type { Log } from '@ekiden/model';
+import { NO_DOCKER_OPTIONS, type Log } from '@ekiden/model';
 import type { NetworkPort } from '../../agent-ports.js';
 import { hostnameOf } from '../host-name.js';
 import type { TaskHook } from './task-hook.js';
@@ -16,10 +16,11 @@ export function networkHook(networks: NetworkPort | null, log: Log): TaskHook {
       const wanted = task.plan.container?.networks ?? [];
       if (wanted.length === 0 || task.inContainer === null) return;
       if (networks === null) throw new Error('this agent gives tasks no networks of their own');
-      const network = await networks.attach({ taskId: task.taskId, networks: wanted });
-      task.network = network;
       const { argv, spec } = task.inContainer;
-      task.inContainer = { argv, spec: { ...spec, network: { ...network, hostname: spec.options?.hostname ?? hostnameOf(task.taskId) } } };
+      const hostname = spec.options?.hostname ?? hostnameOf(task.taskId);
+      const network = await networks.attach({ taskId: task.taskId, networks: wanted, names: { ...(spec.options ?? NO_DOCKER_OPTIONS), hostname } });
+      task.network = network;
+      task.inContainer = { argv, spec: { ...spec, network: { ...network, hostname } } };
     },
     release: (task) => {
       const wanted = task.plan.container?.networks ?? [];
