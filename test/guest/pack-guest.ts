@@ -16,6 +16,11 @@ import type { GuestKernel } from './run-guest.js';
 
 /** Where containers are that write, and logs that are cut: a real ext4, of which most is never touched. */
 const DISK_SIZE = '4G';
+/**
+ * For one thing that a suite waits for. On a busy machine the start of an agent, which is a Node of its own, has taken 55 seconds in there.
+ * Less than the runner allows for a case (`test-words.ts`).
+ */
+const PATIENCE_MS = 200_000;
 /** The suites start an agent of theirs with `--import tsx`: in the guest it is JavaScript already. */
 const TSX = `import { register } from 'node:module';
 register('data:text/javascript,' + encodeURIComponent(\`import { readFile } from 'node:fs/promises';
@@ -69,7 +74,7 @@ async function bundleSuites(root: string, suites: readonly Suite[]): Promise<voi
 
 const scriptOf = (suites: readonly Suite[], prepare: readonly string[]): string => `#!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/usr/bin:/bin HOME=/root TERM=dumb EKIDEN_TEST_PATIENCE_MS=100000
+export PATH=/usr/bin:/bin HOME=/root TERM=dumb EKIDEN_TEST_PATIENCE_MS=${PATIENCE_MS}
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
