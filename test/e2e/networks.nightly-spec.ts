@@ -1,11 +1,12 @@
 /**
  * Apps with a network of their own, through the whole of Ekiden, on a machine whose network is the test's own: what people write with
- * BRIDGE simply runs, outlives the agent, and leaves nothing.
+ * BRIDGE simply runs, outlives the agent, and leaves nothing. Nor has the machine crun: it is runc that makes these containers.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { findTool } from '../../libs/isolation/src/launch-tools.js';
 import { startRegistry, type LocalRegistry } from '../../libs/isolation/test/local-registry.js';
 import { inOwnNetwork } from '../../libs/isolation/test/own-network.js';
 import { Ekiden, eventually, type AnyJson } from './ekiden.js';
@@ -25,6 +26,9 @@ inOwnNetwork(__filename, () => {
   const joinBlue = (): Promise<LonePart> => joinAgent(ekiden, 'blue', join(ekiden.dataDir, 'agent-blue'), ['--cni-config-dir', join(ekiden.dataDir, 'cni')]);
 
   beforeAll(async () => {
+    const crun = findTool('crun');
+    // In the mount namespace of this test, and no longer than that.
+    if (crun !== null) execFileSync('mount', ['--bind', '/dev/null', crun]);
     registry = await startRegistry();
     image = registry.push('busybox:v1', []);
     ekiden = await Ekiden.start();
@@ -54,6 +58,10 @@ inOwnNetwork(__filename, () => {
     return await reply.text();
   }
   const pageOf = (task: AnyJson): Promise<string> => page(task.host, task.ports[0]);
+
+  it('runs without crun, and says so', () => {
+    expect(ekiden.cli('nodes', '-v').out).toContain('its containers are made by runc');
+  });
 
   it('runs a bridge app as people have written them for years, healthy, through the death of its agent, and leaves nothing', async () => {
     await ekiden.deploy({
