@@ -6,6 +6,7 @@ import * as machines from './faults/machines.js';
 import * as master from './faults/master.js';
 import * as messages from './faults/messages.js';
 import * as paasApi from './faults/paas-api.js';
+import * as registry from './faults/registry.js';
 import * as second from './faults/second-processes.js';
 import * as store from './faults/store.js';
 import * as tasks from './faults/tasks.js';
@@ -26,6 +27,7 @@ import { holdMemory, resizeApp } from './workloads/resize-app.js';
 import { restartApp } from './workloads/restart-app.js';
 import { rollBack } from './workloads/roll-back.js';
 import { scaleApp } from './workloads/scale-app.js';
+import { pushImage } from './workloads/push-image.js';
 import { redefineApp, relabelApp, updateApp, updateBadly } from './workloads/update-app.js';
 
 const USER_ACTS = [
@@ -61,7 +63,7 @@ const DAY_PACE_OF_PARTS = 180;
 
 const ACTS = USER_ACTS.map((one) => one.act);
 
-const WORKLOADS: readonly Happening[] = [...USER_ACTS, hastyUser(ACTS), manyUsersAtOnce(ACTS), eventFollower];
+const WORKLOADS: readonly Happening[] = [...USER_ACTS, hastyUser(ACTS), manyUsersAtOnce(ACTS), eventFollower, pushImage];
 
 const TASK_FAULTS: readonly Happening[] = [
   tasks.taskCrashes,
@@ -101,6 +103,7 @@ const OTHER_FAULTS: readonly Happening[] = [
   store.commitIsLost,
   store.registryWriteIsLost,
   store.storeConnectionBreaks,
+  registry.registryIsAway,
   cutOffs.agentIsCutOff,
   cutOffs.apiIsCutOff,
   cutOffs.connectionBreaks,

@@ -277,6 +277,16 @@ describe('an invariant', () => {
     expect(stage.judged.breaches[0]?.startsWith(`${id}. `)).toBe(true);
   });
 
+  it('of groups holds where the last one of another group went in the same commit', () => {
+    const [gone, first, second] = [2, 3, 4].map((n) => `shop_web.instance-${n}` as typeof ONE) as [typeof ONE, typeof ONE, typeof ONE];
+    const on = (hostname: string, id: typeof ONE): Instance =>
+      running({ condition: { kind: 'provisioned', since: 1, task: task(`${id}._app.1` as TaskId, { hostname }) } }, id);
+    const stage = new Stage('api-g');
+    stage.version({ constraints: [{ field: 'hostname', operator: 'GROUP_BY', value: null }] });
+    stage.commit([put(on('other', gone))]).commit([put({ ...scheduled(), id: gone }), put(on('h', first)), put(on('h', second)), put(on('h', ONE))]);
+    expect(stage.judged.breaches).toEqual([]);
+  });
+
   it('has a case here', () => {
     expect([...new Set(CASES.map(([id]) => id))].sort()).toEqual(INVARIANTS.map(({ id }) => id).sort());
   });

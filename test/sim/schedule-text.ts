@@ -18,6 +18,7 @@ const traitsSchema: z.ZodType<Traits> = z.strictObject({
   mayLoseMachines: z.boolean(),
   isTight: z.boolean(),
   isPlainMesos: z.boolean(),
+  imageShare: z.number().min(0).max(1).default(0),
   apps: z.array(z.string().transform(appId)),
   maxInstances: z.int().min(1),
   checkSeconds: z.int().min(1),

@@ -72,7 +72,8 @@ export function derive(seed: number, what: string): number {
 
 function drawTraits(chance: Chance): Traits {
   const [agents, mayLoseMachines, isTight, isPlainMesos] = [chance.int(2, 4), chance.hit(0.3), chance.hit(0.3), chance.hit(0.15)];
-  return { agents, mayLoseMachines, isTight, isPlainMesos, apps: APPS, maxInstances: MAX_INSTANCES, checkSeconds: 2, maxDelaySeconds: 20 };
+  const imageShare = chance.pick([0, 0.3, 0.3, 0.8]);
+  return { agents, mayLoseMachines, isTight, isPlainMesos, imageShare, apps: APPS, maxInstances: MAX_INSTANCES, checkSeconds: 2, maxDelaySeconds: 20 };
 }
 
 function drawMoments(entries: Entry[], kind: string, seed: number, chance: Chance, meanMs: number, busyMs: number): void {

@@ -10,6 +10,8 @@ export interface Traits {
   readonly isTight: boolean;
   /** The master has none of Ekiden's extensions: apps keep to what a plain Mesos carries. */
   readonly isPlainMesos: boolean;
+  /** Which part of the apps are images, some of them with networks of their own: 0 to 1. */
+  readonly imageShare: number;
   readonly apps: readonly AppId[];
   /** Of one app. */
   readonly maxInstances: number;

@@ -112,6 +112,7 @@ const NO_USERS: Traits = {
   mayLoseMachines: false,
   isTight: false,
   isPlainMesos: false,
+  imageShare: 0,
   apps: APPS,
   maxInstances: 0,
   checkSeconds: 0,

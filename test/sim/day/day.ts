@@ -27,6 +27,7 @@ export const HOUR_MS = 3_600_000;
 const TEAMS = 10;
 /** Marathon's defaults. */
 const CHECK_SECONDS = 60;
+const IMAGE_SHARE = 0.1;
 const MAX_DELAY_SECONDS = 300;
 
 export interface DayResult extends RunResult {
@@ -43,6 +44,7 @@ export async function simulateDay({ seed, agents, apps, instances, hours }: DayO
     mayLoseMachines: true,
     isTight: false,
     isPlainMesos: false,
+    imageShare: IMAGE_SHARE,
     apps: Array.from({ length: apps }, (_, index) => appId(`/team-${index % TEAMS}/app-${index}`)),
     // Users scale to anything between none and this: half of it on average.
     maxInstances: Math.ceil((2 * instances) / apps),

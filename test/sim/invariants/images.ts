@@ -25,6 +25,7 @@ export const versionsRunOneImage: Invariant = {
         },
       },
       atRest: () => {
+        if (!sight.scene.hasExtensions) return; // Nobody says there what agents find.
         for (const { machine, name } of sight.scene.hosts) {
           for (const process of machine.alive()) {
             const instance = instanceOf(sight, process);

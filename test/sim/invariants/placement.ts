@@ -90,7 +90,8 @@ function whyNot({ field, operator, value }: Constraint, task: TaskRef, { sure, a
         if (group !== null) groups.set(group, (groups.get(group) ?? 0) + 1);
       }
       if (groups.size < Number(value ?? 0)) return `${alike(sure)} others are on ${here}, and there are ${groups.size} groups only`;
-      const least = Math.min(...groups.values());
+      // A group whose last one went in this commit may have been none any more.
+      const least = Math.min(...[...sure, task].flatMap((other) => groups.get(valueOf(other, field) ?? '') ?? []));
       return alike(sure) <= least ? null : `${alike(sure)} others are on ${here}, another group has ${least}`;
     }
   }

@@ -1,11 +1,13 @@
 /**
  * Random app definitions, good and bad, and which of them cannot be left as they are when everything has to become right.
  *
- * Commands are words of the simulated machine (`world/virtual-machine.ts`); `(bad)` marks what never becomes healthy.
+ * Commands are words of the simulated machine (`world/virtual-machine.ts`); `(bad)` marks what never becomes healthy. What is an image, and
+ * in which network: `image-shapes.ts`.
  */
 import type { AppSpec } from '@ekiden/model';
 import type { Traits } from '../traits.js';
 import type { Chance } from '../world/chance.js';
+import { anyPort, aPlace, needsLuckyPorts } from './image-shapes.js';
 
 export const BACKOFF_MS = 1_000;
 const SMALL_CPUS = 0.1;
@@ -23,7 +25,7 @@ export function aNewApp(chance: Chance, traits: Traits): Body {
     cpus: traits.isTight ? BIG_CPUS : SMALL_CPUS,
     mem: 64,
     instances: chance.int(1, traits.maxInstances),
-    portDefinitions: [{ port: 0, name: 'http' }],
+    ...aPlace(chance, traits),
     ...checks(chance, traits),
     drainSeconds: chance.hit(0.3) ? 3 : 0,
     upgradeStrategy: { minimumHealthCapacity: chance.pick([0, 0.5, 1]), maximumOverCapacity: chance.pick([0, 0.5, 1]) },
@@ -36,6 +38,9 @@ export function aNewApp(chance: Chance, traits: Traits): Body {
     progressDeadlineSeconds: 120,
   };
 }
+
+/** It says all that there is to say: what it leaves out is left out. */
+export const isWhole = (body: Body): boolean => 'upgradeStrategy' in body;
 
 export const aGoodCommand = (chance: Chance): string => `run ${aNumber(chance)}${chance.hit(0.15) ? ' ignore-term' : ''}`;
 
@@ -52,15 +57,15 @@ export function aBadChange(chance: Chance): Body {
   ]);
 }
 
-/** What makes a bad app a good one. */
-export const aMendedApp = (chance: Chance, { maxInstances }: Traits): Body => ({
+/** What makes a bad app a good one. `spec`: what it is now; null: nothing. */
+export const aMendedApp = (chance: Chance, { maxInstances }: Traits, spec: AppSpec | null): Body => ({
   cmd: aGoodCommand(chance),
   cpus: SMALL_CPUS,
   instances: chance.int(1, maxInstances),
   mem: 64,
   constraints: [],
   requirePorts: false,
-  portDefinitions: [{ port: 0, name: 'http' }],
+  ...anyPort(spec),
 });
 
 /** It takes room that others need. */
@@ -69,7 +74,10 @@ export const mustGo = (spec: AppSpec): boolean => spec.cpusMilli > SMALL_CPUS * 
 /** It cannot become right as it is, or only where it has luck with the machines. */
 export function needsMending(spec: AppSpec): boolean {
   return (
-    spec.requirePorts || spec.constraints.some(({ operator, value }) => operator !== 'GROUP_BY' || value !== null) || JSON.stringify(spec).includes('(bad)')
+    spec.requirePorts ||
+    needsLuckyPorts(spec) ||
+    spec.constraints.some(({ operator, value }) => operator !== 'GROUP_BY' || value !== null) ||
+    JSON.stringify(spec).includes('(bad)')
   );
 }
 

@@ -14,7 +14,7 @@ export const askForACircle = userAct('a user asks for a circle of dependencies',
   const changes = pairs.map(([app, need]) => ({
     id: app,
     body: { ...aNewApp(chance, clients.traits), dependencies: [need] },
-    partial: true,
+    partial: false,
     expect: 'any' as const,
   }));
   let both: Promise<unknown> | null = null;

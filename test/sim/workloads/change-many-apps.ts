@@ -24,7 +24,7 @@ export const changeManyApps = userAct('a user changes several apps at once', 2, 
   for (const [appId, body] of bodies) {
     const what = `PUT of ${apps.length} apps, one of them ${JSON.stringify(body)}${force ? ' force' : ''}`;
     const call = async (api: PaasApi): Promise<() => Answer | null> => {
-      const changes = [...bodies].map(([one, wanted]) => ({ id: one, body: wanted, partial: true, expect: 'any' as const }));
+      const changes = [...bodies].map(([one, wanted]) => ({ id: one, body: wanted, partial: false, expect: 'any' as const }));
       await (all ??= clients.world.network.request(() => api.changeApps(changes, { force, caller: CALLER })));
       return () => clients.shown(api, appId, body);
     };

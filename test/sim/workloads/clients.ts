@@ -10,7 +10,7 @@ import type { Traits } from '../traits.js';
 import type { Chance } from '../world/chance.js';
 import { AnswerLost } from '../world/virtual-network.js';
 import { CALLER, type World } from '../world/world.js';
-import { aMendedApp, aNewApp, mustGo, needsMending, type Body } from './app-shapes.js';
+import { aMendedApp, aNewApp, isWhole, mustGo, needsMending, type Body } from './app-shapes.js';
 
 const CLIENT_TIMEOUT_MS = 20_000;
 const REPEAT_MS = 1_000;
@@ -114,7 +114,7 @@ export class Clients {
       if (this.busy.has(id)) continue;
       // Where everything is full, nothing small finds room beside what is to go.
       if (isBig) this.send(id, 'delete', (api) => api.deleteApp(id, { force: true }), { outcome: { kind: 'gone' } });
-      else this.change(id, aMendedApp(chance, this.traits), true);
+      else this.change(id, aMendedApp(chance, this.traits, spec), true);
     }
     return isMended;
   }
@@ -124,9 +124,9 @@ export class Clients {
     const change = {
       id,
       body,
-      partial: true,
+      partial: !isWhole(body),
       // Only a whole definition can bring back an app that is gone meanwhile.
-      expect: 'upgradeStrategy' in body ? ('any' as const) : ('present' as const),
+      expect: isWhole(body) ? ('any' as const) : ('present' as const),
     };
     this.send(
       id,

@@ -1,5 +1,6 @@
 /** Placement: each of the seven operators, on host names and attributes, and host ports that have to be these. */
 import { isForced } from './clients.js';
+import { thisPort } from './image-shapes.js';
 import { userAct } from './user-act.js';
 
 const FIRST_PORT = 31_000;
@@ -33,6 +34,7 @@ export const freeApp = userAct('a user takes constraints away', 1, (clients, id,
 });
 
 export const requirePorts = userAct('a user requires host ports', 1, (clients, id, chance) => {
-  const portDefinitions = [{ port: chance.int(FIRST_PORT, LAST_PORT), name: 'http' }];
-  clients.change(id, { requirePorts: true, portDefinitions, instances: chance.int(1, 2) }, isForced(chance));
+  const version = clients.world.api.view.app(id)?.desiredVersion ?? null;
+  const spec = version === null ? null : (clients.world.api.view.version(id, version)?.spec ?? null);
+  clients.change(id, { ...thisPort(spec, chance.int(FIRST_PORT, LAST_PORT)), instances: chance.int(1, 2) }, isForced(chance));
 });

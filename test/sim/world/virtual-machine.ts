@@ -181,6 +181,7 @@ export class VirtualMachine {
       this.clock,
       () => this.running,
       () => this.atPort?.(),
+      (host) => this.networks.at(host),
     );
   }
 

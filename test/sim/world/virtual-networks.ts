@@ -12,8 +12,9 @@ const ATTACH_MS = 5;
 const DETACH_MS = 8;
 
 export class VirtualNetworks {
-  /** Task → its address. */
+  /** Task → its address, and back. */
   private readonly attached = new Map<TaskId, string>();
+  private readonly owners = new Map<string, TaskId>();
   private next = 1;
 
   constructor(
@@ -34,6 +35,7 @@ export class VirtualNetworks {
         after(ATTACH_MS, () => {
           const address = `10.88.0.${this.next++}`;
           this.attached.set(taskId, address);
+          this.owners.set(address, taskId);
           this.tell({ kind: 'network-attached', host: this.host, taskId, ports: networks.flatMap(({ ports }) => ports.map(({ hostPort }) => hostPort)) });
           return networkAt(address);
         }),
@@ -56,7 +58,13 @@ export class VirtualNetworks {
     };
   }
 
+  /** Whose address it is; null: nobody's here. */
+  at(address: string): TaskId | null {
+    return this.owners.get(address) ?? null;
+  }
+
   private remove(taskId: TaskId): void {
+    this.owners.delete(this.attached.get(taskId) ?? '');
     if (this.attached.delete(taskId)) this.tell({ kind: 'network-detached', host: this.host, taskId });
   }
 }

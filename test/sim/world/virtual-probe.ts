@@ -3,14 +3,15 @@
  *
  * Whoever asks one that hangs waits for its own time-out; one that ends while it is asked resets the connection.
  */
-import type { Clock } from '@ekiden/model';
+import type { Clock, TaskId } from '@ekiden/model';
 import type { Probe, ProbeResult } from '../../../apps/agent/src/agent-ports.js';
 import type { SimProcess } from './sim-process.js';
 
 const ANSWER_MS = 1;
 
-/** `alive`: what runs on the machine now. `atPort` is called before and after each answer. */
-export function virtualProbe(clock: Clock, alive: () => Iterable<SimProcess>, atPort: () => void): Probe {
+/** `alive`: what runs on the machine now. `atPort` is called before and after each answer. Of an address, ports are not told apart. */
+/** `at`: whose own address this is; null: the machine's. */
+export function virtualProbe(clock: Clock, alive: () => Iterable<SimProcess>, atPort: () => void, at: (host: string) => TaskId | null): Probe {
   const ask = (process: SimProcess | undefined, timeoutMs: number, judge: (isWell: boolean) => ProbeResult, stop?: AbortSignal): Promise<ProbeResult> => {
     const now = clock.now();
     const takesMs = process === undefined ? 0 : process.hangsUntil > now ? timeoutMs : process.slowUntil > now ? process.slowMs : ANSWER_MS;
@@ -48,9 +49,13 @@ export function virtualProbe(clock: Clock, alive: () => Iterable<SimProcess>, at
     else listeners.set(port, found);
     return found;
   };
+  const asked = (host: string, port: number): SimProcess | undefined => {
+    const owner = at(host);
+    return owner === null ? listener(port) : find((process) => process.taskId === owner);
+  };
   return {
-    http: ({ port, timeoutMs }) => ask(listener(port), timeoutMs, (isWell) => httpAnswer(isWell ? 200 : 503)),
-    tcp: ({ port, timeoutMs }) => ask(listener(port), timeoutMs, (isWell) => (isWell ? WELL : failed('connection refused'))),
+    http: ({ host, port, timeoutMs }) => ask(asked(host, port), timeoutMs, (isWell) => httpAnswer(isWell ? 200 : 503)),
+    tcp: ({ host, port, timeoutMs }) => ask(asked(host, port), timeoutMs, (isWell) => (isWell ? WELL : failed('connection refused'))),
     command: ({ taskId, timeoutMs, stop }) =>
       ask(
         find((process) => process.taskId === taskId),
