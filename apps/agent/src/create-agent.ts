@@ -4,12 +4,12 @@
  * This is all of the agent that the simulator runs. It awaits nothing but ports (decision 25): no sockets, no files, no
  * timers but the clock's. main.ts hands in the real ones.
  */
-import { AGENT_LINK_VERSION, AGENT_RESIZES, type RegisterMessage } from '@ekiden/agent-link';
-import { attributesToWire, killGraceMs, resourcesToWire, type FrameworkInfo, type TaskInfo } from '@ekiden/mesos';
+import { killGraceMs, type FrameworkInfo, type TaskInfo } from '@ekiden/mesos';
 import type { AgentId, TaskId, Timer } from '@ekiden/model';
 import type { AgentPorts, AgentRecord, DiskMeter, TaskRecord } from './agent-ports.js';
 import { MAX_PROBES } from './health/check-runner.js';
 import { MasterLink, type MasterOrder, type Registered } from './link/master-link.js';
+import { registration } from './link/registration.js';
 import { unknownTaskStatus, type StatusFact } from './status/make-status.js';
 import { StatusOutbox } from './status/status-outbox.js';
 import { TaskSampler } from './statistics/task-sampler.js';
@@ -201,36 +201,6 @@ const HEALTH_CHANGED: StatusFact = {
   exit: null,
 };
 const READINESS_CHANGED: StatusFact = { ...HEALTH_CHANGED, reason: 'TASK_CHECK_STATUS_UPDATED' };
-
-const canResize = (runtime: AgentPorts['runtime']): boolean => runtime.resize !== undefined && (runtime.abilities?.resize ?? null) === null;
-
-function registration({ config, runtime }: AgentPorts, identity: AgentRecord, tasks: readonly LiveTask[]): RegisterMessage {
-  const frameworks = new Map<string, FrameworkInfo>();
-  for (const { record } of tasks) frameworks.set(record.frameworkId, record.framework);
-  return {
-    type: 'register',
-    v: AGENT_LINK_VERSION,
-    agentId: identity.agentId,
-    hostname: config.hostname,
-    ip: config.ip,
-    port: config.port,
-    version: config.version,
-    resources: resourcesToWire(config.resources),
-    attributes: attributesToWire(config.attributes),
-    region: config.region,
-    zone: config.zone,
-    bootId: config.bootId,
-    ...(config.runtimes === undefined ? {} : { runtimes: config.runtimes }),
-    ...(canResize(runtime) ? { abilities: [AGENT_RESIZES] } : {}),
-    frameworks: [...frameworks.values()],
-    tasks: tasks.map(({ record }) => ({
-      frameworkId: record.frameworkId,
-      task: record.task,
-      state: record.latest?.state ?? 'TASK_STAGING',
-      latest: record.latest,
-    })),
-  };
-}
 
 interface OrderContext {
   readonly ports: AgentPorts;

@@ -82,12 +82,11 @@ it('names what keeps control groups from being used', () => {
 });
 
 it('says in attributes what an app may ask for in vain', () => {
-  expect(runtimeAttributes({ abilities: withReason('pids-limit', 'seccomp'), images: WITHOUT_CRUN, networks: NO_NETWORKS })).toEqual({
+  expect(runtimeAttributes({ images: WITHOUT_CRUN, networks: NO_NETWORKS })).toEqual({
     'ekiden-images': 'no: install the package crun; there is no container engine',
     'ekiden-networks': 'no: no ip',
-    'ekiden-lacks': 'pids-limit,seccomp',
   });
-  expect(runtimeAttributes({ abilities: withReason(), images: byDocker, networks: { kind: 'ready', names: ['mesos-bridge', 'blue'], leftOut: [] } })).toEqual({
+  expect(runtimeAttributes({ images: byDocker, networks: { kind: 'ready', names: ['mesos-bridge', 'blue'], leftOut: [] } })).toEqual({
     'ekiden-images': 'docker',
     'ekiden-networks': 'mesos-bridge,blue',
   });

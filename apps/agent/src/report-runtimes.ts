@@ -1,11 +1,10 @@
 /**
  * What this agent says of its runtimes: to people (`ekiden nodes -v`) which are used, and what each cannot give here, with the reason; to
- * who places tasks, by attributes, what to bring elsewhere. Pure.
+ * who places tasks, by attributes, which images and networks to bring elsewhere (what is lacking to commands: link/registration.ts). Pure.
  */
 import type { RuntimeReport } from '@ekiden/agent-link';
 import type { Abilities } from '@ekiden/isolation';
-import { IMAGES_ATTRIBUTE, LACKS_ATTRIBUTE, NETWORKS_ATTRIBUTE } from '@ekiden/mesos';
-import { ABILITIES } from '@ekiden/model';
+import { IMAGES_ATTRIBUTE, NETWORKS_ATTRIBUTE } from '@ekiden/mesos';
 import type { OfferedNetworks } from './container-networks.js';
 import { imagesRefused, type FoundImages, type ImageRunner } from './container-images.js';
 
@@ -42,11 +41,9 @@ export function reportRuntimes({ used, abilities, withoutGroups, images, network
   ];
 }
 
-export function runtimeAttributes({ abilities, images, networks }: Pick<FoundRuntimes, 'abilities' | 'images' | 'networks'>): Readonly<Record<string, string>> {
-  const lacks = ABILITIES.filter((ability) => abilities?.[ability] != null);
+export function runtimeAttributes({ images, networks }: Pick<FoundRuntimes, 'images' | 'networks'>): Readonly<Record<string, string>> {
   return {
     [IMAGES_ATTRIBUTE]: images.runner?.by ?? `no: ${imagesRefused(images) ?? ''}`,
     [NETWORKS_ATTRIBUTE]: networks.kind === 'ready' ? networks.names.join(',') : `no: ${networks.why}`,
-    ...(lacks.length === 0 ? {} : { [LACKS_ATTRIBUTE]: lacks.join(',') }),
   };
 }
