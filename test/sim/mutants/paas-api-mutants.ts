@@ -221,4 +221,37 @@ export const PAAS_API_MUTANTS: readonly Mutant[] = [
     weather: 'agents',
     hint: 'scenarios:plain-mesos',
   },
+  {
+    name: 'image-not-kept',
+    temptation: 'each version asks what its image is, also where nothing but the number of instances is another',
+    edits: [
+      {
+        file: 'apps/paas-api/src/desired/apply-targets.ts',
+        text: 'configVersion === current?.configVersion ? current.imageDigest : one.imageDigest',
+        instead: 'one.imageDigest',
+      },
+    ],
+    weather: 'tasks',
+    hint: 'scenarios:images',
+  },
+  {
+    name: 'nobody-waits-for-the-image',
+    temptation: 'all instances are launched at once, and each agent asks what the image is',
+    edits: [{ file: 'apps/paas-api/src/launch/image-holds.ts', text: 'return left > 0;', instead: 'return left > Number.NEGATIVE_INFINITY;' }],
+    weather: 'tasks',
+    hint: 'scenarios:images',
+  },
+  {
+    name: 'another-image-runs-on',
+    temptation: 'who asked first and was heard last may run what it found',
+    edits: [
+      {
+        file: 'apps/paas-api/src/observe/pin-image.ts',
+        text: 'version.imageDigest !== undefined && version.imageDigest !== imageDigest',
+        instead: 'version.imageDigest === undefined',
+      },
+    ],
+    weather: 'tasks',
+    hint: 'scenarios:images',
+  },
 ];
