@@ -1,5 +1,6 @@
 /** What one app waits for in vain costs the others nothing: offers stay at hand, and parts of an agent come together. */
 import { World } from '../world/world.js';
+import { RawFramework } from './raw-framework.js';
 import { CART, copies, expectRight, WEB } from './expect-right.js';
 
 const NOWHERE = { constraints: [['hostname', 'IS', 'nowhere']] };
@@ -30,6 +31,42 @@ describe('an app that fits nowhere', () => {
     expect(world.api.sizes()['offersHeld']).toBe(3);
     await world.clock.run(5_000);
     expect(world.api.sizes()['offersHeld']).toBe(0);
+  });
+});
+
+/** As long as offers may be held for who waits here (`MAX_HELD_MS`), and a moment for the master to make them anew. */
+const HELD_MS = 5_000;
+const OFFERED_MS = 1_500;
+
+describe("another team's framework", () => {
+  it('gets what an app that fits nowhere holds in vain, once that has been held as long as it may be, and not before', async () => {
+    const world = await World.start(1004, 3);
+    const other = new RawFramework(world, 'other', { roles: ['other'] });
+    await world.put(CART, NOWHERE);
+    await world.clock.until('all is at hand', () => world.api.sizes()['offersHeld'] === 3);
+    await other.subscribe();
+    await world.clock.run(HELD_MS - 1_000);
+    expect({ held: world.api.sizes()['offersHeld'], others: other.offers.size }).toEqual({ held: 3, others: 0 });
+    await world.clock.run(1_000 + OFFERED_MS);
+    expect({ held: world.api.sizes()['offersHeld'], others: other.offers.size }).toEqual({ held: 0, others: 3 });
+    const [task = ''] = await other.launch(1);
+    await world.clock.until('its task runs', () => other.state(task) === 'TASK_RUNNING');
+  });
+
+  it.each([100, 900, 4_000])('gets it also where users change what waits every %i ms', async (everyMs) => {
+    const world = await World.start(1005, 3);
+    const other = new RawFramework(world, 'other', { roles: ['other'] });
+    await world.put(CART, NOWHERE);
+    await world.clock.until('all is at hand', () => world.api.sizes()['offersHeld'] === 3);
+    await other.subscribe();
+    const until = world.clock.now() + HELD_MS + OFFERED_MS;
+    for (let change = 1; other.offers.size === 0 && world.clock.now() < until; change += 1) {
+      await world.put(CART, { ...NOWHERE, cmd: `run ${change}` }, true);
+      await world.clock.run(everyMs);
+    }
+    expect(other.offers.size).toBeGreaterThan(0);
+    const [task = ''] = await other.launch(1);
+    await world.clock.until('its task runs', () => other.state(task) === 'TASK_RUNNING');
   });
 });
 
