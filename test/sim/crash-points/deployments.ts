@@ -125,6 +125,16 @@ function inOrder(effects: Effects): string[] {
   return firstWeb < lastCart ? ['4. an app was rolled before the one that it depends on'] : [];
 }
 
+const IMAGE = 'shop/web:1';
+const ofImage = (instances: number): Body => app(WEB, 'run v1', instances, { container: { type: 'DOCKER', docker: { image: IMAGE } } });
+/** As the machine sees its command. */
+const IN_IMAGE = '/bin/sh -c run v1';
+
+function runOneImage(_effects: Effects, world: World): string[] {
+  const images = new Set(world.processes().map(({ spec }) => spec.container?.image.registryDigest));
+  return images.size === 1 ? [] : [`one version runs ${images.size} images`];
+}
+
 const FRONT = app(WEB, 'run v1', 2, { dependencies: [CART] });
 
 export const DEPLOYMENTS: readonly Deployment[] = [
@@ -204,6 +214,22 @@ export const DEPLOYMENTS: readonly Deployment[] = [
     before: [app(WEB, 'run v1', 3, { mem: 64, resizeInPlace: true })],
     requests: () => [resizeTo(0.2, 32)],
     expected: { starts: 0, ends: 0, instances: 0, versions: 1, deployments: DONE, commands: times(3, 'run v1'), survivors: 3, also: sizedAs(200, 32) },
+  },
+  {
+    name: 'create of an image',
+    isInterruptedTwice: true,
+    before: [],
+    requests: () => [put('create', [ofImage(3)])],
+    expected: { starts: 3, ends: 0, instances: 3, versions: 1, deployments: DONE, commands: times(3, IN_IMAGE), survivors: 0, also: runOneImage },
+  },
+  {
+    name: 'scale up of an image whose tag has moved',
+    before: [ofImage(1)],
+    requests: (world) => {
+      world.registry.push(IMAGE);
+      return [put('scale to 3', [ofImage(3)])];
+    },
+    expected: { starts: 2, ends: 0, instances: 2, versions: 1, deployments: DONE, commands: times(3, IN_IMAGE), survivors: 1, also: runOneImage },
   },
   {
     name: 'roll while an agent restarts',
