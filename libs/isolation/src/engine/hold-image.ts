@@ -2,6 +2,7 @@
  * The image of the containers that hold a network open: one program, which does nothing for ever. Made here, byte by byte, so that no
  * registry is asked and nothing has to be installed. It is told to an engine once; one that was pruned is told again.
  */
+import { Header } from 'tar';
 import type { EngineClient } from './engine-client.js';
 import { fieldIn, textIn } from './engine-client.js';
 
@@ -84,27 +85,10 @@ export function holdProgram(architecture: string): Buffer {
 
 /** Pure: an archive of one executable file. */
 function tarOf(program: Buffer): Buffer {
-  const head = Buffer.alloc(TAR_BLOCK_BYTES);
-  const field = (at: number, text: string): void => void head.write(text, at, 'latin1');
-  field(0, HOLD_COMMAND.slice(1));
-  field(100, '0000755\0');
-  field(108, '0000000\0');
-  field(116, '0000000\0');
-  field(124, `${program.length.toString(8).padStart(11, '0')}\0`);
-  field(136, '00000000000\0');
-  field(148, ' '.repeat(8));
-  field(156, '0');
-  field(257, 'ustar\0');
-  field(263, '00');
-  field(
-    148,
-    `${head
-      .reduce((sum, byte) => sum + byte, 0)
-      .toString(8)
-      .padStart(6, '0')}\0 `,
-  );
+  const head = new Header({ path: HOLD_COMMAND.slice(1), mode: 0o755, size: program.length, type: 'File', uid: 0, gid: 0, mtime: new Date(0) });
+  head.encode();
   const padding = Buffer.alloc((TAR_BLOCK_BYTES - (program.length % TAR_BLOCK_BYTES)) % TAR_BLOCK_BYTES);
-  return Buffer.concat([head, program, padding, Buffer.alloc(2 * TAR_BLOCK_BYTES)]);
+  return Buffer.concat([head.block ?? Buffer.alloc(0), program, padding, Buffer.alloc(2 * TAR_BLOCK_BYTES)]);
 }
 
 function littleEndian(word: number): readonly number[] {
