@@ -34,6 +34,8 @@ type Call = (api: PaasApi) => Promise<Told>;
 export interface Asking {
   /** What a 2xx means; absent: the version in the answer is there. */
   readonly outcome?: Belief;
+  /** It rests on what the app was when the user looked: by now it may be another, with which the change is not possible. */
+  readonly mayBeOutdated?: true;
   /** How often it is asked for once more when there is no answer. */
   readonly repeats?: number;
   /** The process that is asked; absent: whichever leads at each attempt. */
@@ -114,7 +116,7 @@ export class Clients {
       if (this.busy.has(id)) continue;
       // Where everything is full, nothing small finds room beside what is to go.
       if (isBig) this.send(id, 'delete', (api) => api.deleteApp(id, { force: true }), { outcome: { kind: 'gone' } });
-      else this.change(id, aMendedApp(chance, this.traits, spec), true);
+      else this.change(id, aMendedApp(chance, this.traits, spec), true, { mayBeOutdated: true });
     }
     return isMended;
   }
@@ -207,7 +209,7 @@ export class Clients {
         // One who led before, and does not know that it is over, may refuse by what was: only a 2xx is a promise.
         close(code === 'app-not-found' && asking.via === undefined ? { kind: 'gone' } : before);
         this.say(`${id}: refused ${what}: ${code} ${String(error)}`);
-        if (!KNOWN_REFUSALS.has(code))
+        if (!KNOWN_REFUSALS.has(code) && !(asking.mayBeOutdated === true && code === 'invalid-object'))
           this.breaches.push(`8. ${what} was refused with ${code}: ${error instanceof Error ? (error.stack ?? '') : String(error)}`);
       },
     );

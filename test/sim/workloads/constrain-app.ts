@@ -36,5 +36,5 @@ export const freeApp = userAct('a user takes constraints away', 1, (clients, id,
 export const requirePorts = userAct('a user requires host ports', 1, (clients, id, chance) => {
   const version = clients.world.api.view.app(id)?.desiredVersion ?? null;
   const spec = version === null ? null : (clients.world.api.view.version(id, version)?.spec ?? null);
-  clients.change(id, { ...thisPort(spec, chance.int(FIRST_PORT, LAST_PORT)), instances: chance.int(1, 2) }, isForced(chance));
+  clients.change(id, { ...thisPort(spec, chance.int(FIRST_PORT, LAST_PORT)), instances: chance.int(1, 2) }, isForced(chance), { mayBeOutdated: true });
 });
