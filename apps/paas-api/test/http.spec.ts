@@ -253,6 +253,8 @@ describe('the rest', () => {
     await bench.send('POST', '/v2/apps', WEB);
     expect((await bench.send('GET', '/ekiden/v1/why/shop/web')).body).toMatchObject({ appId: '/shop/web', summary: expect.any(String), queue: null });
     expect((await bench.send('GET', '/ekiden/v1/deployments?app=/shop/web')).body).toEqual({ deployments: [] });
+    expect((await bench.send('GET', '/ekiden/v1/apps/shop/web/images')).body).toMatchObject({ appId: '/shop/web', image: null, digest: null });
+    expect((await bench.send('GET', '/ekiden/v1/apps/shop/none/images')).status).toBe(404);
     expect(await bench.send('DELETE', '/v2/apps/shop/web/tasks?scale=true&wipe=true')).toMatchObject({ status: 400 });
     expect(await bench.send('DELETE', '/v2/apps/shop/web/tasks/shop_web.instance-1._app.1')).toMatchObject({ status: 404 });
     expect(await bench.send('POST', '/v2/tasks/delete', { ids: ['nodots'] })).toMatchObject({ status: 400 });

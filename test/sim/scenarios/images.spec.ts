@@ -59,6 +59,31 @@ it('is asked for by one task before the others are launched, and again where tha
   await atRest(world);
 });
 
+it('is asked for anew by a restart of an app that is suspended', async () => {
+  const world = await World.start(1, 1);
+  world.registry.push(IMAGE);
+  await world.put(WEB, web());
+  await world.converged();
+  await world.put(WEB, { instances: 0 }, true);
+  await world.converged();
+  const next = world.registry.push(IMAGE);
+  await world.settle('restartApp', world.api.restartApp(appId(WEB), { force: false }));
+  await world.put(WEB, { instances: 2 }, true);
+  await world.converged();
+  expect(running(world)).toEqual(same(next, 2));
+  await atRest(world);
+});
+
+it('is the user’s own where they give the digest: nobody asks, and nobody waits', async () => {
+  const world = await World.start(1, 3);
+  const own = world.registry.push(IMAGE);
+  world.registry.push(IMAGE);
+  await world.put(WEB, web({ container: { type: 'MESOS', docker: { image: `${IMAGE}@${own}` } } }));
+  await world.clock.until('all are launched', () => known(world).length === 3);
+  await world.converged();
+  expect(running(world)).toEqual(same(own));
+});
+
 it('comes back with its version', async () => {
   const world = await World.start(1, 2);
   const old = world.registry.push(IMAGE);

@@ -1,4 +1,4 @@
-import { App, Deployment, Node, Statistics, TaskUse, Why } from '../api/shapes.js';
+import { App, Deployment, Images, Node, Statistics, TaskUse, Why } from '../api/shapes.js';
 import { appsText, appText } from './app-text.js';
 import { deploymentsText, progressOf } from './deployment-text.js';
 import { errorText } from './error-text.js';
@@ -58,6 +58,18 @@ describe('texts', () => {
       now,
     );
     expect(text).toContain('last failure 60 s ago: TASK_FAILED on h: exit status 3');
+  });
+
+  it('names the image by its digest, and each task that runs another one', () => {
+    const tasks = [
+      { id: 'new', digest: 'sha256:b' },
+      { id: 'old', digest: 'sha256:a' },
+      { id: 'early', digest: null },
+    ];
+    const text = appText(app({}), now, Images.parse({ image: 'web:1', digest: 'sha256:b', tasks }));
+    expect(text).toContain(lines('  image      web:1, sha256:b', '             old runs sha256:a', ''));
+    expect(appText(app({}), now, Images.parse({ image: 'web:1', tasks: [] }))).toContain('web:1, which its first task will ask the registry about');
+    expect(appText(app({}), now, Images.parse({}))).toBe(appText(app({}), now));
   });
 
   it('marks a stuck deployment', () => {
