@@ -3,7 +3,8 @@
  *
  *   reference ─► known there? ─► a slot ─► pull, with the task's or the operator's login ─► what is it now
  *
- * The engine shares what two pulls have in common, and keeps what it has pulled: that is its operator's to prune.
+ * The engine shares what two pulls have in common, and keeps what it has pulled: that is its operator's to prune. What was made in it and
+ * never pushed is run as it is: no registry is asked about a name that may be somebody else's there.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -56,11 +57,36 @@ export function openEngineImages(options: EngineImageOptions): EngineImages {
     }
   }
 
-  async function pull(reference: ImageReference, wish: ImageWish): Promise<EngineImage> {
+  /** What the tag means now is known before the pull where the engine asks for us (podman does not), and holds if the tag moves meanwhile. */
+  async function pullAsked(reference: ImageReference, wish: ImageWish): Promise<EngineImage> {
     const login = loginFor(reference, authsOf(wish.sandbox, options.authFile));
+    const digest = wish.ask === true && reference.digest === null ? await ask(reference, login, wish) : null;
+    if (digest === null) return await pull(reference, login, wish);
+    const exact = { ...reference, digest, canonical: `${reference.registry}/${reference.repository}@${digest}` };
+    const here = await inspect(exact.canonical, exact);
+    if (here !== null) return here;
+    wish.found?.(digest);
+    await pull(reference, login, wish);
+    return (await inspect(exact.canonical, exact)) ?? (await pull(exact, login, wish));
+  }
+
+  /** Null: the engine cannot say; a pull tells why. */
+  async function ask(reference: ImageReference, login: string | null, { stop }: ImageWish): Promise<string | null> {
+    try {
+      const path = `/distribution/${encodeURIComponent(reference.canonical)}/json`;
+      const answer = await client.stream('GET', path, { headers: headersOf(login), stop, stallMs: options.stallMs });
+      const digest = textIn(fieldIn(JSON.parse(await textOf(answer)), 'Descriptor'), 'digest');
+      return /^sha256:[0-9a-f]{64}$/.test(digest) ? digest : null;
+    } catch (error) {
+      if (stop.aborted) throw error;
+      return null;
+    }
+  }
+
+  async function pull(reference: ImageReference, login: string | null, wish: ImageWish): Promise<EngineImage> {
     wish.progress(`pulling ${reference.canonical}: asking the engine`);
     const answer = await client.stream('POST', `/images/create?fromImage=${encodeURIComponent(reference.canonical)}`, {
-      headers: login === null ? {} : { 'x-registry-auth': login },
+      headers: headersOf(login),
       stop: wish.stop,
       stallMs: options.stallMs,
     });
@@ -88,10 +114,10 @@ export function openEngineImages(options: EngineImageOptions): EngineImages {
         wish.stop.throwIfAborted();
         const reference = parseImageReference(wish.reference);
         const known = wish.forcePull ? null : await find(reference);
-        if (known !== null && wish.ask !== true) return known;
+        if (known !== null && (wish.ask !== true || isMadeHere(known))) return known;
         if (slots.isFull()) wish.progress(`waiting to pull ${wish.reference}: ${MAX_PULLS} other images are being pulled`);
         try {
-          return await slots.run(wish.stop, async () => await pull(reference, wish));
+          return await slots.run(wish.stop, async () => await pullAsked(reference, wish));
         } catch (error) {
           if (known === null || wish.stop.aborted) throw error;
           return known;
@@ -101,6 +127,21 @@ export function openEngineImages(options: EngineImageOptions): EngineImages {
       }
     },
   };
+}
+
+/** It has no name of a registry's. */
+const isMadeHere = ({ registryDigest, imageId }: EngineImage): boolean => registryDigest === imageId;
+
+const headersOf = (login: string | null): Readonly<Record<string, string>> => (login === null ? {} : { 'x-registry-auth': login });
+
+/** Of an answer of a few lines; a longer one is cut, and is no JSON then. */
+async function textOf(answer: AsyncIterable<Buffer>): Promise<string> {
+  let text = '';
+  for await (const part of answer) {
+    text += part.toString('utf8');
+    if (text.length > MAX_LINE_CHARACTERS) break;
+  }
+  return text;
 }
 
 /** Pure: from `GET /images/NAME/json`. Throws when it is no image. */
