@@ -137,6 +137,18 @@ inOwnNetwork(__filename, () => {
     await expect(page(task)).rejects.toThrow('fetch failed');
   });
 
+  it('gets another size while it runs', async () => {
+    const app = { id: '/engine/size', ...SMALL, resizeInPlace: true, ...docker(image), ...CHECKED };
+    await ekiden.deploy(app);
+    const [task] = await ekiden.tasks('/engine/size');
+    await ekiden.deploy({ ...app, cpus: 0.1, mem: 64 });
+    expect((await ekiden.tasks('/engine/size')).map(({ id }: { id: string }) => id)).toEqual([task.id]);
+    const [container = ''] = (await engine.docker('ps', '-q', '--filter', `label=io.ekiden.task=${task.id}`)).split('\n');
+    expect(await engine.docker('inspect', '--format', '{{.HostConfig.Memory}} {{.HostConfig.CpuQuota}}', container)).toBe(`${64 * 1024 * 1024} 10000`);
+    expect(await page(task)).toContain('hello image');
+    await ekiden.send('DELETE', '/v2/apps//engine/size?force=true');
+  });
+
   it('has networks of the engine by name, and those that it does not have keep an app waiting with the reason', async () => {
     const container = { type: 'MESOS', docker: { image }, portMappings: [{ containerPort: 80 }] };
     const cmd = 'echo blue >/tmp/index.html; exec httpd -f -p 80 -h /tmp';

@@ -5,7 +5,6 @@ import {
   compositeRuntime,
   createEngineRuntime,
   createRuntime,
-  DOCKER_SOCKET,
   probeRuntimes,
   SAFE_DEFAULTS,
   type CapabilitySet,
@@ -54,10 +53,7 @@ export async function chooseRuntime(options: AgentOptions, workDir: string, log:
   const engine = runner?.by === 'docker' ? runner.engine : null;
   if (engine !== null) log.info('container-engine', { title: engine.title, socket: engine.socket });
   // Also without an engine: what an earlier agent has started with one is found again.
-  const runtime = compositeRuntime(
-    host,
-    createEngineRuntime({ socket: engine?.socket ?? DOCKER_SOCKET, instance, log, abilities: engine?.abilities ?? null, hardCpu }),
-  );
+  const runtime = compositeRuntime(host, createEngineRuntime({ engine: () => engine, instance, log, hardCpu }));
   const byWhom = engine ?? (runner === null ? { kind: 'none' as const, why: withoutImages ?? '' } : 'oci');
   const networks = await findNetworks(options, { workDir, instance, bootId: bootId(), runner: byWhom }, log);
   const { offered } = networks;

@@ -94,6 +94,10 @@ export function pidsWrite({ pids }: TaskLimits, otherwise: number): CgroupWrite 
   return { file: 'pids.max', value: String(pids ?? otherwise), optional: pids === undefined };
 }
 
+/** What it could not give back, by `memory.stat`: anonymous memory, and what it has in /dev/shm and other memory without a file of a disk. */
+export const heldBytesV1 = (stat: string | null): number => counter(stat, 'total_rss') + counter(stat, 'total_shmem');
+export const heldBytesV2 = (stat: string | null): number => counter(stat, 'anon') + counter(stat, 'shmem');
+
 /** What it holds and could not give back is more than it would get. */
 export const holdsMore = (heldBytes: number, limitMib: Limit): string =>
   `it holds ${Math.ceil(heldBytes / MIB)} MiB of memory, more than the ${limitMib} MiB that it would get: give it more, or restart it`;

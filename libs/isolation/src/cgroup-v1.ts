@@ -23,6 +23,7 @@ import {
   removeEmptyGroup,
   removeTree,
   defaultTaskPids,
+  heldBytesV1,
   holdsMore,
   memLimitMib,
   numberIn,
@@ -109,9 +110,7 @@ export function cgroupV1(mounts: V1Mounts): CgroupDriver {
     },
     resize(group, limits) {
       const most = memLimitMib(limits);
-      const stat = memory(group, 'memory.stat');
-      // What it has in /dev/shm and other memory without a file of a disk cannot be given back either.
-      const held = counter(stat, 'total_rss') + counter(stat, 'total_shmem');
+      const held = heldBytesV1(memory(group, 'memory.stat'));
       if (most !== 'unlimited' && held > most * MIB) throw new Error(holdsMore(held, most));
       const now = numberIn(memory(group, 'memory.limit_in_bytes')) ?? 0;
       for (const each of resizeWritesV1(limits, now)) writeGroupFile(directory(each, group), each);

@@ -23,6 +23,7 @@ import {
   removeEmptyGroup,
   removeTree,
   defaultTaskPids,
+  heldBytesV2,
   holdsMore,
   memLimitMib,
   numberIn,
@@ -92,9 +93,7 @@ export function cgroupV2(root: string): CgroupDriver {
     resize(group, limits) {
       // The kernel would not refuse: it would kill until the rest fits.
       const most = memLimitMib(limits);
-      const stat = read(group, 'memory.stat');
-      // What it has in /dev/shm and other memory without a file of a disk cannot be given back either.
-      const held = counter(stat, 'anon') + counter(stat, 'shmem');
+      const held = heldBytesV2(read(group, 'memory.stat'));
       if (most !== 'unlimited' && held > most * MIB) throw new Error(holdsMore(held, most));
       for (const each of resizeWritesV2(limits)) writeGroupFile(join(root, group), each);
     },

@@ -16,9 +16,12 @@ export function compositeRuntime(host: SupervisedRuntime, engine: EngineRuntime)
     recover: (taskId, runDir) => (isEngineRunDir(runDir) ? engine : host).recover(taskId, runDir),
     onExit: (taskId, ended) => (engine.has(taskId) ? engine : host).onExit(taskId, ended),
     resize(taskId, limits) {
-      if (engine.has(taskId)) return { kind: 'refused', reason: engine.abilities?.resize ?? 'its container engine cannot be asked' };
+      const refusal = engine.has(taskId) ? (engine.abilities?.resize ?? null) : null;
+      if (refusal !== null) return { kind: 'refused', reason: refusal };
+      if (engine.has(taskId) && engine.resize !== undefined) return engine.resize(taskId, limits);
       return host.resize?.(taskId, limits) ?? { kind: 'refused', reason: `the \`${host.name}\` runtime cannot change the size of a running task` };
     },
+    resizes: () => [host, engine].some(({ abilities }) => abilities?.resize === null),
     terminate: (taskId) => (engine.has(taskId) ? engine : host).terminate(taskId),
     kill: (taskId) => (engine.has(taskId) ? engine : host).kill(taskId),
     joinFiles: (taskId) => (engine.has(taskId) ? [] : (host.joinFiles?.(taskId) ?? [])),

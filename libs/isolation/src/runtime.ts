@@ -90,8 +90,11 @@ export interface TaskExit {
 }
 
 /** What recovery found in a run directory (isolation reference 3.2). */
-export type Recovered =
+export type SettledRecovery =
   { readonly kind: 'never-started' } | { readonly kind: 'running'; readonly pid: number } | { readonly kind: 'exited'; readonly exit: TaskExit };
+
+/** `undecided`: who knows is away. It is asked until it answers; never, if this agent ends before. What was asked of the task meanwhile is done then. */
+export type Recovered = SettledRecovery | { readonly kind: 'undecided'; readonly settled: Promise<SettledRecovery> };
 
 export type LaunchResult = { readonly kind: 'started'; readonly pid: number } | { readonly kind: 'failed'; readonly reason: string };
 
@@ -149,7 +152,9 @@ export interface TaskRuntime {
   /** Calls back once, when the task has ended and its whole group is gone. Also for recovered tasks. */
   onExit(taskId: TaskId, ended: (exit: TaskExit) => void): void;
   /** Changes cpu and memory limits of a running task without a restart; a limit below what it holds is refused. Absent: not possible here. */
-  resize?(taskId: TaskId, limits: LaunchLimits): ResizeResult;
+  resize?(taskId: TaskId, limits: LaunchLimits): ResizeResult | Promise<ResizeResult>;
+  /** Whether it can do so for tasks of some kind. Absent: as `abilities` say. */
+  resizes?(): boolean;
   /** SIGTERM to the group, or the signal that its image asks for. Harmless when it is gone. */
   terminate(taskId: TaskId): void;
   /** SIGKILL to the whole group, until nothing is left. */

@@ -14,6 +14,8 @@ export interface FakeContainer {
   exitCode: number;
   starts: number;
   readonly signals: string[];
+  /** Other limits that it was given. */
+  readonly updates: unknown[];
   /** Frames with time, as the log keeps them. */
   readonly logs: Buffer[];
 }
@@ -141,7 +143,7 @@ export async function startFakeEngine(): Promise<FakeEngine> {
       const image = (body as FakeContainer['body'])['Image'];
       if (typeof image === 'string' && !image.startsWith('sha256:') && !images.has(image)) return refuse(answer, 404, `No such image: ${image}`);
       if (containers.has(name)) return refuse(answer, 409, `the name ${name} is in use`);
-      containers.set(name, { name, body: body as FakeContainer['body'], status: 'created', exitCode: 0, starts: 0, signals: [], logs: [] });
+      containers.set(name, { name, body: body as FakeContainer['body'], status: 'created', exitCode: 0, starts: 0, signals: [], updates: [], logs: [] });
       return send(answer, 201, { Id: name });
     }
     const [, name = '', verb = ''] = /^\/containers\/([^/]+)(?:\/(\w+))?$/.exec(path) ?? [];
@@ -162,6 +164,11 @@ export async function startFakeEngine(): Promise<FakeEngine> {
           container.status = 'running';
         }
         return send(answer, 204);
+      case 'update':
+        container.updates.push(body);
+        return send(answer, 200, { Warnings: [] });
+      case 'stats':
+        return send(answer, 200, { memory_stats: { usage: 1, stats: { total_rss: 40 * 1024 * 1024, total_shmem: 10 * 1024 * 1024 } } });
       case 'kill': {
         if (container.status !== 'running') return refuse(answer, 409, 'it does not run');
         const signal = url.searchParams.get('signal') ?? '';

@@ -90,7 +90,7 @@ async function openDocker(instance: string): Promise<OpenedRuntime> {
     const image = await images.ensure({ reference: TEST_IMAGE, forcePull: false, sandbox: '/nowhere', stop, progress: () => undefined });
     return {
       image,
-      open: () => createEngineRuntime({ socket: engine.socket, instance, log: silent, abilities: probed.abilities }),
+      open: () => createEngineRuntime({ engine: () => probed, instance, log: silent }),
       // The engine's shim is the parent of the container's init.
       helpers: (pids) => pids.flatMap((pid) => [pid, parentOf(pid)]),
       end,

@@ -19,6 +19,33 @@ describe('a restart of the agent', () => {
     expect(bench.link.statuses().at(-1)).toMatchObject({ state: 'TASK_FAILED', message: 'Command exited with status 3' });
   });
 
+  it('waits for who knows of a task, and does then what was asked meanwhile', async () => {
+    const bench = new AgentBench();
+    await bench.start();
+    await bench.launch('t1');
+    bench.kill();
+    const runtime = bench.machine.runtime();
+    let answer: () => void = () => undefined;
+    const away = new Promise<void>((resolve) => (answer = resolve));
+    const recover: AgentPorts['runtime']['recover'] = (id, runDir) => {
+      const settled = away.then(async () => {
+        const found = await runtime.recover(id, runDir);
+        return found.kind === 'undecided' ? { kind: 'never-started' as const } : found;
+      });
+      return Promise.resolve({ kind: 'undecided', settled });
+    };
+    await bench.start({ runtime: { ...runtime, recover } });
+    expect(bench.link.register()).toMatchObject({ tasks: [{ task: { task_id: { value: 't1' } } }] });
+    bench.link.say({ type: 'kill', frameworkId: FRAMEWORK, taskId: T, killPolicy: null });
+    await bench.clock.run(10_000);
+    expect(bench.machine.alive()).toHaveLength(1);
+    expect(bench.link.states()).not.toContain('TASK_KILLED');
+    answer();
+    await bench.clock.run(5_000);
+    expect(bench.link.statuses().at(-1)).toMatchObject({ state: 'TASK_KILLED' });
+    expect(bench.machine.alive()).toHaveLength(0);
+  });
+
   it('goes on with capabilities that are not allowed any more; a new task that asks for them is refused with the option', async () => {
     const bench = new AgentBench();
     const data = ekidenData({ isolation: { capabilities: ['NET_ADMIN'], namespaces: ['pid'], privateTmp: true, pids: 9 } });

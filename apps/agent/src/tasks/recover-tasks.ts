@@ -1,5 +1,5 @@
 /**
- * What becomes of the tasks of an earlier agent on this machine: every record ends in one of four ways.
+ * What becomes of the tasks of an earlier agent on this machine: every record ends in one of four ways, be it later.
  *
  *   stage    what the run directory says   then
  *   ended    (not asked)                   its last statuses are sent on
@@ -7,13 +7,14 @@
  *   any      never started                 over: dropped, or killed if a kill was recorded
  *   any      exited                        over, with the status that the supervisor wrote down
  *   any      running                       watched again; checks, a kill and a change of size under way go on
+ *   any      undecided                     as it is, until the container engine that knows answers; then one of the above
  *
  * The agent may have been started with other resources, ports, attributes, users or another runtime: what runs goes on as it was
  * accepted. The master is told the new size; what its tasks hold beyond that is a deficit, and nothing is offered meanwhile.
  *
  * Nothing is dropped silently, and nothing is started: whoever wants the task again decides that.
  */
-import type { Recovered } from '@ekiden/isolation';
+import type { Recovered, SettledRecovery } from '@ekiden/isolation';
 import type { AgentPorts, TaskRecord } from '../agent-ports.js';
 import type { TaskHook } from './hooks/task-hook.js';
 import type { LiveTask } from './live-task.js';
@@ -80,6 +81,16 @@ async function recoverTask(task: LiveTask, boots: Boots, { ports, runner, hooks 
   }
   const found = record.runDir === '' ? ({ kind: 'never-started' } as const) : await look(task, ports);
   if (found === null) return;
+  if (found.kind === 'undecided') {
+    ports.log.warn('task-undecided', { taskId: task.taskId, stage: record.stage });
+    void found.settled.then((later) => runner.isStopped || settle(task, later, { ports, runner, hooks }));
+    return;
+  }
+  settle(task, found, { ports, runner, hooks });
+}
+
+function settle(task: LiveTask, found: SettledRecovery, { ports, runner, hooks }: Pick<Recovery, 'ports' | 'runner' | 'hooks'>): void {
+  const { record } = task;
   ports.log.info('task-recovered', { taskId: task.taskId, stage: record.stage, found: found.kind });
   switch (found.kind) {
     case 'never-started':

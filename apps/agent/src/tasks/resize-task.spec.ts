@@ -1,5 +1,6 @@
 import { decodeStatusData, type ResizeReport } from '@ekiden/mesos';
 import { frameworkId, taskId, type TaskSize } from '@ekiden/model';
+import type { AgentPorts } from '../agent-ports.js';
 import { AgentBench, FRAMEWORK } from '../../test/agent-bench.js';
 
 const size = (cpus: number, memMib: number): TaskSize => ({ cpusMilli: cpus * 1000, memMib });
@@ -110,6 +111,34 @@ describe('a change of size', () => {
     order(bench, 1, size(4, 512));
     await bench.clock.run(50);
     expect(process(bench)?.size).toEqual(size(2, 128));
+  });
+
+  it('is done one after the other where it takes its time, each from what is in force by then', async () => {
+    const bench = new AgentBench();
+    const runtime = bench.machine.runtime();
+    const asked: number[] = [];
+    const answers: ((isDone: boolean) => void)[] = [];
+    const resize: AgentPorts['runtime']['resize'] = (_, { memMib }) => {
+      asked.push(memMib);
+      return new Promise((resolve) => answers.push((isDone) => resolve(isDone ? { kind: 'resized' } : { kind: 'refused', reason: 'no' })));
+    };
+    await bench.start({ runtime: { ...runtime, resize } });
+    await bench.launch('t1', { resources: resources(1, 64) });
+    order(bench, 1, size(1, 128));
+    await bench.clock.run(50);
+    order(bench, 2, size(1, 32));
+    order(bench, 3, size(1, 48));
+    await bench.clock.run(50);
+    expect(asked).toEqual([128]);
+    expect(bench.agent.tasks()[0]?.task.resources).toMatchObject(resources(1, 128));
+    answers[0]?.(true);
+    await bench.clock.run(50);
+    expect(asked).toEqual([128, 48]);
+    expect(bench.agent.tasks()[0]?.task.resources).toMatchObject(resources(1, 128));
+    answers[1]?.(false);
+    await bench.clock.run(50);
+    expect(reports(bench).at(-1)).toEqual({ revision: 3, ...size(1, 128), refused: 'no' });
+    expect(bench.agent.tasks()[0]?.task.resources).toMatchObject(resources(1, 128));
   });
 
   it('is refused where it cannot be written down, or goes beyond a limit of the task', async () => {

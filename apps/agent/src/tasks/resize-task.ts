@@ -8,7 +8,7 @@
  * it is acknowledged. A change that is refused leaves the task as it was. Of two orders the one with the higher revision counts.
  */
 import { decodeStatusData, type ResizeReport } from '@ekiden/mesos';
-import { describeSize, largerSize, type TaskSize } from '@ekiden/model';
+import { describeSize, largerSize, type TaskId, type TaskSize } from '@ekiden/model';
 import type { AgentPorts, TaskRecord } from '../agent-ports.js';
 import type { LiveTask } from './live-task.js';
 import { limitsOfSize, sizeOf, withSize } from './task-size.js';
@@ -18,6 +18,7 @@ export interface ResizeOrder {
   readonly size: TaskSize;
 }
 
+type Resize = NonNullable<TaskRecord['resize']>;
 type Outcome = { readonly refused: string | null };
 
 /** What of the record every status says; undefined: nobody has asked, or the first answer is still to come. */
@@ -28,6 +29,9 @@ export function resizeReport({ resize, latest }: TaskRecord): ResizeReport | und
 }
 
 export class Resizer {
+  /** Tasks of which a change is being carried out. */
+  private readonly underWay = new Set<TaskId>();
+
   constructor(
     private readonly ports: Pick<AgentPorts, 'runtime' | 'log'>,
     /** Makes a status of it. */
@@ -43,44 +47,63 @@ export class Resizer {
       return;
     }
     const from = inForce(task.record);
-    task.update({ resize: { revision, from, to: size, outcome: null }, task: withSize(task.record.task, largerSize(from, size)) });
-    void this.carryOut(task, revision);
+    // One that is under way may yet be done: what that would take counts as well.
+    const counted = before?.outcome === null ? sizeOf(task.record.task) : from;
+    task.update({ resize: { revision, from, to: size, outcome: null }, task: withSize(task.record.task, largerSize(counted, size)) });
+    void this.carryOut(task);
   }
 
   /** The agent before this one may have died in the middle of it. */
   recover(task: LiveTask): void {
     const { resize, kill } = task.record;
-    if (resize?.outcome === null && kill === null) this.settle(task, this.apply(task, resize.to));
+    if (resize?.outcome === null && kill === null) void this.carryOut(task);
   }
 
-  private async carryOut(task: LiveTask, revision: number): Promise<void> {
-    let outcome: Outcome | null = null;
+  /** One at a time for a task: orders that come meanwhile are looked at in its turn, and of those only the newest is done. */
+  private async carryOut(task: LiveTask): Promise<void> {
+    if (this.underWay.has(task.taskId)) return;
+    this.underWay.add(task.taskId);
     try {
-      await task.saveNow();
-    } catch (error) {
-      outcome = { refused: `it could not be written down: ${String(error)}` };
+      for (let asked = this.due(task); asked !== null; asked = this.due(task)) {
+        const refused = await task.saveNow().then(
+          () => null,
+          (error: unknown) => `it could not be written down: ${String(error)}`,
+        );
+        if (this.due(task)?.revision !== asked.revision) continue; // Overtaken before anything was done, or the task has ended.
+        this.settle(task, asked, refused === null ? await this.apply(task, asked.to) : { refused });
+      }
+    } finally {
+      this.underWay.delete(task.taskId);
     }
-    const { resize, stage } = task.record;
-    if (stage !== 'running' || resize?.revision !== revision || resize.outcome !== null) return; // Overtaken by a newer one, or by the end.
-    this.settle(task, outcome ?? this.apply(task, resize.to));
   }
 
-  private apply(task: LiveTask, size: TaskSize): Outcome {
+  /** What is to be done for it. Null: nothing. */
+  private due({ record }: LiveTask): Resize | null {
+    const { stage, resize } = record;
+    return stage === 'running' && resize?.outcome === null ? resize : null;
+  }
+
+  private async apply(task: LiveTask, size: TaskSize): Promise<Outcome> {
     const { runtime } = this.ports;
     const limits = limitsOfSize(task.plan.limits, size);
     if (limits.kind === 'refused') return { refused: limits.why };
     if (runtime.resize === undefined) return { refused: `the \`${runtime.name}\` runtime cannot change the size of a running task` };
-    const result = runtime.resize(task.taskId, limits.limits);
+    const result = await runtime.resize(task.taskId, limits.limits);
     return { refused: result.kind === 'resized' ? null : result.reason };
   }
 
-  private settle(task: LiveTask, outcome: Outcome): void {
-    const { resize, task: info } = task.record;
-    if (resize === undefined) return;
-    const size = outcome.refused === null ? resize.to : resize.from;
-    task.update({ resize: { ...resize, outcome }, task: withSize(info, size) });
+  private settle(task: LiveTask, { revision, to, from }: Resize, outcome: Outcome): void {
+    const { resize, task: info, stage } = task.record;
+    if (resize === undefined || stage !== 'running') return; // Its end says all that there is to say.
+    const size = outcome.refused === null ? to : from;
     task.resized(size);
-    this.ports.log.info('task-resized', { taskId: task.taskId, revision: resize.revision, ...size, refused: outcome.refused });
+    if (resize.revision !== revision) {
+      // A newer one came while it was done: that one begins from here.
+      task.update({ resize: { ...resize, from: size }, task: withSize(info, largerSize(size, resize.to)) });
+      return;
+    }
+    task.update({ resize: { ...resize, outcome }, task: withSize(info, size) });
+    this.ports.log.info('task-resized', { taskId: task.taskId, revision, ...size, refused: outcome.refused });
     this.tell(task, outcome);
   }
 

@@ -110,6 +110,10 @@ export class TaskRunner {
     return { taskUser, allowedUsers, allowedCapabilities, containers };
   }
 
+  get isStopped(): boolean {
+    return this.stopped;
+  }
+
   kill(task: LiveTask, graceMs: number | null, overDisk?: string): void {
     this.killer.kill(task, graceMs ?? task.plan.killGraceMs ?? this.ports.config.defaultKillGraceMs, overDisk);
   }

@@ -6,7 +6,7 @@
  * image are ours to make or not.
  */
 import { type DockerOptions, NO_DOCKER_OPTIONS } from '@ekiden/model';
-import { CPU_PERIOD_US, MIB, cpuLimitMilli, cpuQuotaUs, cpuShares, memLimitMib } from '../cgroup-driver.js';
+import { CPU_PERIOD_US, MIB, type TaskLimits, cpuLimitMilli, cpuQuotaUs, cpuShares, memLimitMib } from '../cgroup-driver.js';
 import type { ContainerSpec, EngineImage } from '../oci/container-spec.js';
 import { CONTAINER_SANDBOX } from '../oci/container-spec.js';
 import type { NetworkNames } from '../networks/task-networks.js';
@@ -80,16 +80,9 @@ function mounts(sandbox: string, { volumes }: ContainerSpec): readonly unknown[]
 }
 
 function limits({ spec, hardCpu, maxPids }: RequestInput, options: DockerOptions): Readonly<Record<string, unknown>> {
-  const wanted = { ...spec.limits, hardCpu };
-  const cpus = cpuLimitMilli(wanted);
-  const memory = memLimitMib(wanted);
-  const { pids = maxPids, nofile, memMib, memLimitMib: ownLimit } = spec.limits;
+  const { pids = maxPids, nofile } = spec.limits;
   return {
-    CpuShares: cpuShares(wanted.cpusMilli),
-    ...(cpus === 'unlimited' ? {} : { CpuPeriod: CPU_PERIOD_US, CpuQuota: cpuQuotaUs(cpus) }),
-    // The same with swap: none.
-    ...(memory === 'unlimited' ? {} : { Memory: memory * MIB, MemorySwap: memory * MIB }),
-    ...(ownLimit === undefined ? {} : { MemoryReservation: memMib * MIB }),
+    ...sizeRequest({ ...spec.limits, hardCpu }),
     PidsLimit: pids,
     Ulimits: [
       ...(nofile === undefined ? [] : [{ Name: 'nofile', Soft: nofile, Hard: nofile }]),
@@ -98,6 +91,29 @@ function limits({ spec, hardCpu, maxPids }: RequestInput, options: DockerOptions
         .map(({ name, soft, hard }) => ({ Name: name, Soft: amount(soft), Hard: amount(hard) })),
     ],
   };
+}
+
+/** What of it can change while it runs. */
+export function sizeRequest(limits: TaskLimits): SizeRequest {
+  const cpus = cpuLimitMilli(limits);
+  const memory = memLimitMib(limits);
+  return {
+    CpuShares: cpuShares(limits.cpusMilli),
+    ...(cpus === 'unlimited' ? {} : { CpuPeriod: CPU_PERIOD_US, CpuQuota: cpuQuotaUs(cpus) }),
+    // The same with swap: none.
+    ...(memory === 'unlimited' ? {} : { Memory: memory * MIB, MemorySwap: memory * MIB }),
+    ...(limits.memLimitMib === undefined ? {} : { MemoryReservation: limits.memMib * MIB }),
+  };
+}
+
+export interface SizeRequest {
+  readonly CpuShares: number;
+  readonly CpuPeriod?: number;
+  readonly CpuQuota?: number;
+  /** In bytes, as the two that follow. */
+  readonly Memory?: number;
+  readonly MemorySwap?: number;
+  readonly MemoryReservation?: number;
 }
 
 /** No limit is the largest number here, and -1 there. */

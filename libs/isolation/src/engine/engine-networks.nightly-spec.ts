@@ -56,7 +56,7 @@ inOwnNetwork(__filename, () => {
     async function openRuntime(): Promise<SupervisedRuntime> {
       const { cgroup } = await probeRuntimes();
       const host = createRuntime({ kind: 'cgroup', driver: cgroup, instance: INSTANCE, log: silentLog });
-      return compositeRuntime(host, createEngineRuntime({ socket: engine.socket, instance: INSTANCE, log: silentLog, abilities: found.abilities }));
+      return compositeRuntime(host, createEngineRuntime({ engine: () => found, instance: INSTANCE, log: silentLog }));
     }
 
     beforeAll(async () => {

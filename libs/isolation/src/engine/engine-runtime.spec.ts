@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { taskId } from '@ekiden/model';
 import { type FakeEngine, startFakeEngine } from '../../test/fake-engine.js';
 import { silentLog, until } from '../../test/real-tasks.js';
-import type { LaunchSpec, TaskExit } from '../runtime.js';
-import { appendLine, containerName } from './engine-journal.js';
+import type { LaunchSpec, SettledRecovery, TaskExit } from '../runtime.js';
+import { ENGINE_JOURNAL, appendLine, containerName } from './engine-journal.js';
 import { type EngineRuntime, createEngineRuntime } from './engine-runtime.js';
 import { abilitiesOfEngine } from './probe-engine.js';
 
@@ -16,7 +16,8 @@ let runtime: EngineRuntime;
 let spec: LaunchSpec;
 let name: string;
 
-const open = (): EngineRuntime => createEngineRuntime({ socket: engine.socket, instance: 'test', log: silentLog, abilities: abilitiesOfEngine({}) });
+const open = (): EngineRuntime =>
+  createEngineRuntime({ engine: () => ({ socket: engine.socket, abilities: abilitiesOfEngine({}) }), instance: 'test', log: silentLog });
 
 beforeEach(async () => {
   engine = await startFakeEngine();
@@ -73,7 +74,11 @@ it('fails with the engine’s reason, and leaves no container', async () => {
 });
 
 it('refuses more than the engine gives', async () => {
-  const weak = createEngineRuntime({ socket: engine.socket, instance: 'test', log: silentLog, abilities: abilitiesOfEngine({ PidsLimit: false }) });
+  const weak = createEngineRuntime({
+    engine: () => ({ socket: engine.socket, abilities: abilitiesOfEngine({ PidsLimit: false }) }),
+    instance: 'test',
+    log: silentLog,
+  });
   expect(await weak.launch({ ...spec, limits: { ...spec.limits, pids: 5 } })).toEqual({
     kind: 'failed',
     reason: expect.stringContaining('a limit of processes'),
@@ -134,6 +139,27 @@ it('sends a signal again that the engine did not hear, and the image’s own fir
   expect(await end).toMatchObject({ signal: 'SIGKILL', lost: null });
 });
 
+it('changes limits while it runs, also when an answer is lost, and refuses less memory than it holds', async () => {
+  await running();
+  engine.fault('POST', '/update', { kind: 'cut-after' });
+  expect(await runtime.resize?.(spec.taskId, { cpusMilli: 500, memMib: 64 })).toEqual({ kind: 'resized' });
+  const size = { CpuShares: 512, CpuPeriod: 100_000, CpuQuota: 50_000, Memory: 64 * 1024 * 1024, MemorySwap: 64 * 1024 * 1024 };
+  expect(engine.containers.get(name)?.updates).toEqual([size, size]);
+  expect(await runtime.resize?.(spec.taskId, { cpusMilli: 500, memMib: 48 })).toEqual({
+    kind: 'refused',
+    reason: expect.stringContaining('it holds 50 MiB of memory'),
+  });
+  engine.fault('POST', '/update', { kind: 'refuse', status: 500, message: 'device or resource busy' });
+  expect(await runtime.resize?.(spec.taskId, { cpusMilli: 500, memMib: 56 })).toEqual({ kind: 'refused', reason: 'device or resource busy' });
+  expect(engine.containers.get(name)?.updates).toHaveLength(2);
+  engine.exit(name, 0);
+  await ended();
+  expect(await runtime.resize?.(spec.taskId, { cpusMilli: 500, memMib: 64 })).toMatchObject({
+    kind: 'refused',
+    reason: expect.stringContaining('does not run'),
+  });
+});
+
 it('lets a command wait for an engine that is being restarted', async () => {
   await running();
   await engine.stop();
@@ -186,6 +212,55 @@ describe('after an agent that was killed', () => {
     await engine.start();
     engine.exit(name, 5);
     expect(await ended()).toMatchObject({ code: 5 });
+  });
+
+  describe('between the question to start and the answer, while the engine is away', () => {
+    const undecided = async (): Promise<{ readonly settled: Promise<SettledRecovery> }> => {
+      nextAgent();
+      asked();
+      appendLine(spec.runDir, { kind: 'starting' });
+      await engine.stop();
+      const found = await runtime.recover(spec.taskId, spec.runDir);
+      if (found.kind !== 'undecided') throw new Error(`it is ${found.kind}`);
+      return found;
+    };
+    const made = async (): Promise<void> => {
+      await running();
+      runtime.close();
+      rmSync(join(spec.runDir, ENGINE_JOURNAL));
+    };
+
+    it('it is undecided, and runs once the engine says so, with the kill that was asked for meanwhile', async () => {
+      await made();
+      const { settled } = await undecided();
+      runtime.kill(spec.taskId);
+      // A sweep leaves it alone.
+      await engine.start();
+      expect(await runtime.sweep(new Set())).toBe(0);
+      expect(await settled).toMatchObject({ kind: 'running' });
+      expect(await ended()).toMatchObject({ signal: 'SIGKILL', lost: null });
+    });
+
+    it('it was never started if the engine says so, and never will be', async () => {
+      await made();
+      const container = engine.containers.get(name);
+      if (container !== undefined) container.status = 'created';
+      const { settled } = await undecided();
+      await engine.start();
+      expect(await settled).toEqual({ kind: 'never-started' });
+      expect(engine.containers.size).toBe(0);
+      expect(runtime.has(spec.taskId)).toBe(false);
+    });
+
+    it('it has ended if the engine says so, and an agent that ends before leaves it to the next', async () => {
+      await made();
+      await undecided();
+      engine.exit(name, 9);
+      runtime.close();
+      await engine.start();
+      runtime = open();
+      expect(await runtime.recover(spec.taskId, spec.runDir)).toMatchObject({ kind: 'exited', exit: { code: 9 } });
+    });
   });
 
   it('what nobody knows is removed, and nothing else', async () => {

@@ -13,31 +13,39 @@ import { exitLost } from '../exit-status.js';
 import { refuseSpec } from '../plan-launch.js';
 import { reasonOf } from '../reason-of.js';
 import { refuseWants } from '../refuse-launch.js';
-import type { Abilities, ExecSpec, LaunchResult, LaunchSpec, Recovered, TaskExit, TaskProcess, TaskRuntime } from '../runtime.js';
+import type { Abilities, ExecSpec, LaunchResult, LaunchSpec, Recovered, SettledRecovery, TaskExit, TaskProcess, TaskRuntime } from '../runtime.js';
 import { createSlots } from '../slots.js';
 import { createBackOff } from './back-off.js';
-import { findContainer, listContainers, removeContainer, signalContainer, withdrawContainer } from './container-calls.js';
+import { findContainer, listContainers, removeContainer, signalContainer } from './container-calls.js';
 import { type EngineClient, engineClient } from './engine-client.js';
 import { createEngineEntries } from './engine-entries.js';
 import { type EngineWatch, watchEngine } from './engine-events.js';
 import { type EngineJournal, appendLine, readEngineJournal } from './engine-journal.js';
 import { createStatistics } from './engine-statistics.js';
 import { type EngineTask, newEngineTask } from './engine-task.js';
-import { type ContainerVerdict, REMOVED, exitOfContainer, judgeContainer, judgeJournal } from './judge-container.js';
+import { type ContainerVerdict, REMOVED, exitOfContainer } from './judge-container.js';
+import { judgeLeft, judgeUntilKnown } from './judge-left.js';
 import { type LaunchMachine, askUntilKnown, prepareAsk } from './launch-container.js';
+import { DOCKER_SOCKET } from './probe-engine.js';
+import { resizeContainer } from './resize-container.js';
 import { startLogPump } from './log-pump.js';
 
 export interface EngineRuntimeOptions {
-  /** Where new containers go. Those of an earlier agent are looked for where that one had them. */
-  readonly socket: string;
+  /** Where new containers go; null: none is known, perhaps not yet. Those of an earlier agent are looked for where that one had them. */
+  readonly engine: () => EngineInUse | null;
   readonly instance: string;
   readonly log: Log;
-  /** Null: no engine was found when the agent began; what it had is recovered all the same. */
-  readonly abilities: Abilities | null;
   readonly hardCpu?: boolean;
 }
 
-export interface EngineRuntime extends Omit<TaskRuntime, 'name' | 'resize' | 'joinFiles'> {
+export interface EngineInUse {
+  readonly socket: string;
+  readonly abilities: Abilities;
+}
+
+export interface EngineRuntime extends Omit<TaskRuntime, 'name' | 'joinFiles' | 'resizes' | 'abilities'> {
+  /** Of the engine in use; undefined: there is none. */
+  readonly abilities: Abilities | undefined;
   /** Launched or recovered here, and not forgotten. */
   has(taskId: TaskId): boolean;
   exec(spec: ExecSpec): Promise<TaskProcess>;
@@ -46,8 +54,6 @@ export interface EngineRuntime extends Omit<TaskRuntime, 'name' | 'resize' | 'jo
 
 /** An engine prepares containers one after the other in part: more at once only wait there. */
 export const MAX_ENGINE_LAUNCHES = 4;
-/** How long a recovery waits for an engine that is away, where the run directory alone does not tell. */
-const RECOVERY_WAIT_MS = 20_000;
 /** A signal that the engine did not take is sent again. */
 const SIGNAL_AGAIN_MS = 1_000;
 
@@ -62,6 +68,8 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
   const slots = createSlots(MAX_ENGINE_LAUNCHES);
   const entries = createEngineEntries(instance, log);
   const statistics = createStatistics(log);
+
+  const socketNow = (): string => options.engine()?.socket ?? DOCKER_SOCKET;
 
   function clientOf(socket: string): EngineClient {
     const known = engines.get(socket);
@@ -110,15 +118,16 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
 
   async function launch(spec: LaunchSpec): Promise<LaunchResult> {
     const { taskId, runDir, container } = spec;
+    const engine = options.engine();
     const refusal =
       refuseSpec(spec) ??
-      (options.abilities === null ? 'this agent has found no container engine when it began' : refuseWants(spec, options.abilities)) ??
+      (engine === null ? 'this agent knows of no container engine' : refuseWants(spec, engine.abilities)) ??
       (tasks.has(taskId) ? `the task "${taskId}" was launched before: each launch has an id of its own` : null);
     if (refusal !== null) return { kind: 'failed', reason: refusal };
-    if (container == null || !('imageId' in container.image))
+    if (engine === null || container == null || !('imageId' in container.image))
       return { kind: 'failed', reason: 'a container engine runs images that it keeps, and nothing else' };
     const { image } = container;
-    const client = clientOf(options.socket);
+    const client = clientOf(engine.socket);
     const task = newEngineTask(taskId, runDir, client, 'launching');
     // Since it is in the table before anything exists, a sweep leaves it alone.
     tasks.set(taskId, task);
@@ -249,9 +258,10 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
   async function signal(task: EngineTask): Promise<void> {
     const { wanted } = task;
     if (wanted === 'nothing' || (task.state !== 'running' && task.state !== 'ending') || closing.signal.aborted) return;
+    // Whoever ends it from here on, it was asked for: the answer may be lost.
+    task.wasSignalled = true;
     try {
       const wasSent = await signalContainer(task.client, task.container, wanted === 'kill' ? SIGKILL : task.stopSignal);
-      task.wasSignalled ||= wasSent;
       if (!wasSent) void end(task);
       if (wasSent && wanted === 'terminate') return;
     } catch (error) {
@@ -274,69 +284,48 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
     if (tasks.has(taskId)) throw new Error(`the task "${taskId}" is not left over: this runtime has launched or recovered it`);
     const journal = readEngineJournal(runDir);
     const { asked } = journal;
-    const client = clientOf(asked === null || asked.socket === '' ? options.socket : asked.socket);
+    const client = clientOf(asked === null || asked.socket === '' ? socketNow() : asked.socket);
     const task = newEngineTask(taskId, runDir, client, 'recovering');
     task.container = asked?.container ?? '';
     task.stopSignal = asked?.stopSignal ?? 0;
     task.hasHolder = (asked?.holder ?? '') !== '';
     tasks.set(taskId, task);
     try {
-      const verdict = await judge(task, journal);
-      switch (verdict.kind) {
-        case 'running':
-          began(task, verdict.pid, asked?.sandbox ?? '');
-          // Without a pid the look at it is under way; it is running until that says otherwise.
-          return { kind: 'running', pid: verdict.pid };
-        case 'exited':
-          return await settleExit(task, journal, verdict.exit);
-        case 'never-started':
-        case 'withdraw':
-          tasks.delete(taskId);
-          await removed(task);
-          return { kind: 'never-started' };
-      }
+      const verdict = await judgeLeft(task, journal, log);
+      if (verdict !== null) return await settle(task, journal, verdict);
     } catch (error) {
       tasks.delete(taskId);
       throw error;
     }
+    return { kind: 'undecided', settled: judgeUntilKnown(task, journal, log, closing.signal).then((verdict) => settle(task, journal, verdict)) };
   }
 
-  async function settleExit(task: EngineTask, journal: EngineJournal, exit: TaskExit): Promise<Recovered> {
+  async function settle(task: EngineTask, journal: EngineJournal, verdict: ContainerVerdict): Promise<SettledRecovery> {
+    switch (verdict.kind) {
+      case 'running':
+        began(task, verdict.pid, journal.asked?.sandbox ?? '');
+        // Without a pid the look at it is under way; it is running until that says otherwise.
+        return { kind: 'running', pid: verdict.pid };
+      case 'exited':
+        return await settleExit(task, journal, verdict.exit);
+      case 'never-started':
+      case 'withdraw':
+        tasks.delete(task.taskId);
+        await removed(task);
+        return { kind: 'never-started' };
+    }
+  }
+
+  async function settleExit(task: EngineTask, journal: EngineJournal, exit: TaskExit): Promise<SettledRecovery> {
     if (journal.exit === null && journal.asked !== null) {
       const { client, taskId, container, runDir } = task;
       await startLogPump({ client, taskId, container, runDir, sandbox: journal.asked.sandbox, log }).finish();
-      appendLine(runDir, { kind: 'exit', exit });
+      await record(task, exit);
     }
     task.exit = exit;
     task.state = 'ended';
     await removed(task);
     return { kind: 'exited', exit };
-  }
-
-  /** An engine that is away is waited for, unless it is known that the task was started: then it runs until the engine says otherwise. */
-  async function judge(task: EngineTask, journal: EngineJournal): Promise<ContainerVerdict> {
-    const told = judgeJournal(journal);
-    if (told !== null) return told;
-    const backOff = createBackOff();
-    const begun = performance.now();
-    for (;;) {
-      try {
-        const verdict = judgeContainer(journal, await findContainer(task.client, task.container));
-        if (verdict.kind !== 'withdraw') return verdict;
-        if (await withdrawContainer(task.client, task.container)) {
-          appendLine(task.runDir, { kind: 'withdrawn' });
-          return { kind: 'never-started' };
-        }
-      } catch (error) {
-        if (journal.startedPid !== null) {
-          log.warn('engine-away', { taskId: task.taskId, why: reasonOf(error) });
-          task.engineWasAway = true;
-          return { kind: 'running', pid: journal.startedPid };
-        }
-        if (performance.now() - begun > RECOVERY_WAIT_MS) throw error;
-      }
-      await backOff.wait();
-    }
   }
 
   // --- looking and cleaning up
@@ -352,8 +341,7 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
 
   async function sweep(known: ReadonlySet<TaskId>): Promise<number> {
     let removed = entries.endLeft();
-    if (options.abilities === null && engines.size === 0) return removed;
-    clientOf(options.socket);
+    if (options.engine() !== null) clientOf(socketNow());
     for (const { client } of engines.values()) {
       try {
         const found = await listContainers(client, instance);
@@ -370,13 +358,21 @@ export function createEngineRuntime(options: EngineRuntimeOptions): EngineRuntim
   }
 
   return {
-    ...(options.abilities === null ? {} : { abilities: options.abilities }),
+    get abilities() {
+      return options.engine()?.abilities;
+    },
     has: (taskId) => tasks.has(taskId),
     launch,
     recover,
     onExit,
     terminate: (taskId) => want(taskId, 'terminate'),
     kill: (taskId) => want(taskId, 'kill'),
+    async resize(taskId, limits) {
+      const task = tasks.get(taskId);
+      const result = task === undefined ? null : await resizeContainer(task, { ...limits, hardCpu }, closing.signal);
+      if (closing.signal.aborted) return await new Promise(() => undefined); // The next agent does it again.
+      return result ?? { kind: 'refused', reason: `the task "${taskId}" does not run` };
+    },
     stats: (ids) => statistics(ids.flatMap((id) => tasks.get(id) ?? [])),
     async exec(spec) {
       const task = tasks.get(spec.taskId);

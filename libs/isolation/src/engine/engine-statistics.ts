@@ -6,7 +6,7 @@
 import type { Log, TaskId } from '@ekiden/model';
 import { reasonOf } from '../reason-of.js';
 import type { TaskStatistics } from '../task-statistics.js';
-import { groupReader } from './container-group.js';
+import { type ContainerGroup, containerGroup } from './container-group.js';
 import { fieldIn, numberIn, textIn } from './engine-client.js';
 import type { EngineTask } from './engine-task.js';
 
@@ -16,7 +16,7 @@ const MAX_CALLS = 8;
 
 interface Known {
   readonly pid: number;
-  readonly readGroup: (() => TaskStatistics | null) | null;
+  readonly group: ContainerGroup | null;
   told: TaskStatistics | null;
   isAsking: boolean;
 }
@@ -28,7 +28,7 @@ export function createStatistics(log: Log): (tasks: readonly EngineTask[]) => Re
   function knownOf(task: EngineTask): Known {
     const before = all.get(task);
     if (before?.pid === task.pid) return before;
-    const known: Known = { pid: task.pid, readGroup: groupReader(task.pid, isOfContainer), told: null, isAsking: false };
+    const known: Known = { pid: task.pid, group: containerGroup(task.pid), told: null, isAsking: false };
     all.set(task, known);
     return known;
   }
@@ -52,16 +52,13 @@ export function createStatistics(log: Log): (tasks: readonly EngineTask[]) => Re
     for (const task of tasks) {
       if (task.state !== 'running') continue;
       const known = knownOf(task);
-      if (known.readGroup === null) void ask(task, known);
-      const statistics = known.readGroup === null ? known.told : known.readGroup();
+      if (known.group === null) void ask(task, known);
+      const statistics = known.group === null ? known.told : known.group.statistics();
       if (statistics !== null) found.set(task.taskId, statistics);
     }
     return found;
   };
 }
-
-/** What engines call the groups of their containers ends in its id. */
-const isOfContainer = (path: string): boolean => /[0-9a-f]{64}(\.scope)?(\/container)?$/.test(path);
 
 /** Pure. From `GET /containers/NAME/stats?stream=false&one-shot=true`; null when it tells nothing, as of one that has ended. */
 export function readEngineStatistics(answer: unknown): TaskStatistics | null {

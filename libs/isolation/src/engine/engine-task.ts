@@ -16,7 +16,7 @@ export interface EngineTask {
   pid: number;
   /** Asked for, and sent again until it has ended: the engine may be away. `killed` wins over `terminate`. */
   wanted: 'nothing' | 'terminate' | 'kill';
-  /** The engine has taken a signal of ours. */
+  /** The engine was asked to send a signal of ours. */
   wasSignalled: boolean;
   engineWasAway: boolean;
   oomEvents: number;

@@ -55,7 +55,7 @@ export interface Seen {
   readonly engineWasAway: boolean;
   /** How often the engine told that the kernel killed a process for memory. */
   readonly oomEvents: number;
-  /** We have sent it a signal. */
+  /** We have asked for a signal to it. */
   readonly wasSignalled: boolean;
   /** By which its image wants to be stopped. */
   readonly stopSignal: number;

@@ -10,6 +10,7 @@ import { reasonOf } from '../reason-of.js';
 import { engineClient, fieldIn, textIn } from './engine-client.js';
 import { canHold } from './hold-image.js';
 import { ENGINE_BRIDGE } from './holder.js';
+import { refuseResizes } from './resize-container.js';
 
 export type ProbedEngine = ReadyEngine | { readonly kind: 'missing'; readonly reasons: readonly string[] };
 
@@ -81,7 +82,7 @@ async function ask(socket: string): Promise<ProbedEngine> {
     socket,
     title: `${name.split(' ')[0] || 'engine'} ${textIn(version, 'Version')}`,
     architecture,
-    abilities: abilitiesOfEngine(info),
+    abilities: { ...abilitiesOfEngine(info), resize: await refuseResizes(client) },
     networks: networksOfEngine(await client.call('GET', '/networks'), architecture),
   };
 }
@@ -107,7 +108,7 @@ export function abilitiesOfEngine(info: unknown): Abilities {
     'memory-limit': unless('MemoryLimit', 'a limit of memory'),
     'pids-limit': unless('PidsLimit', 'a limit of processes'),
     'open-files-limit': null,
-    resize: 'images under a container engine keep the size that they were launched with',
+    resize: null,
     user: null,
     capabilities: null,
     'no-new-privs': null,

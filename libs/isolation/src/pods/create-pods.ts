@@ -13,7 +13,7 @@ import { NO_DOCKER_OPTIONS, type Log, type TaskId } from '@ekiden/model';
 import { hasCode } from '../cgroup-driver.js';
 import type { NetworkWish, TaskNetwork, TaskNetworks } from '../networks/task-networks.js';
 import { reasonOf } from '../reason-of.js';
-import type { LaunchSpec, TaskExit, TaskRuntime } from '../runtime.js';
+import type { LaunchSpec, Recovered, TaskExit, TaskRuntime } from '../runtime.js';
 import { judgePod, type MemberState } from './judge-pod.js';
 import { POD_RECORD_VERSION, readPodRecord, writePodRecord, type PodRecord } from './pod-record.js';
 import { type PodExit, type PodMember, type PodMount, type PodSpec, refusePod } from './pod-spec.js';
@@ -184,21 +184,24 @@ export function createPods({ runtime, networks, log }: PodOptions): Pods {
     if (pods.has(podId)) throw new Error(`the pod "${podId}" is not left over: it was launched or recovered here`);
     const record = readPodRecord(runDir);
     if (record === null) return { kind: 'never-started' };
-    const states = await Promise.all(record.members.map((member) => recoverMember(member)));
-    if (states.every(({ kind }) => kind === 'not-started')) {
+    const found = await Promise.all(record.members.map(({ taskId, runDir: own }) => runtime.recover(taskId, own)));
+    if (found.every(({ kind }) => kind === 'never-started')) {
       if (record.hasNetwork) await networks?.detach(podId);
       return { kind: 'never-started' };
     }
-    const pod = track(record, runDir, (index) => states[index] ?? { kind: 'not-started', why: INTERRUPTED });
+    const pod = track(record, runDir, (index) => stateOf(found[index]));
     for (const member of runningOf(pod)) watch(pod, member);
+    for (const [index, member] of pod.members.entries()) {
+      const one = found[index];
+      if (one?.kind !== 'undecided') continue;
+      void one.settled.then((settled) => {
+        if (settled.kind === 'running') return;
+        member.state = stateOf(settled);
+        judge(pod);
+      });
+    }
     judge(pod);
     return { kind: 'found' };
-  }
-
-  async function recoverMember({ taskId, runDir }: PodRecord['members'][number]): Promise<MemberState> {
-    const found = await runtime.recover(taskId, runDir);
-    if (found.kind === 'exited') return { kind: 'ended', exit: found.exit };
-    return found.kind === 'running' ? { kind: 'running' } : { kind: 'not-started', why: INTERRUPTED };
   }
 
   async function forget(podId: TaskId, runDir: string): Promise<void> {
@@ -236,6 +239,12 @@ export function createPods({ runtime, networks, log }: PodOptions): Pods {
       for (const { grace } of pods.values()) if (grace !== null) clearTimeout(grace);
     },
   };
+}
+
+/** One of which nobody knows may run, and is stopped if it does. */
+function stateOf(found: Recovered | undefined): MemberState {
+  if (found?.kind === 'exited') return { kind: 'ended', exit: found.exit };
+  return found?.kind === 'running' || found?.kind === 'undecided' ? { kind: 'running' } : { kind: 'not-started', why: INTERRUPTED };
 }
 
 const networkWish = ({ podId, hostname }: PodSpec, networks: NetworkWish['networks']): NetworkWish => ({
