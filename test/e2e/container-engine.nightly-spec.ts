@@ -178,6 +178,21 @@ inOwnNetwork(__filename, () => {
     await ekiden.send('DELETE', '/v2/apps//engine/dies?force=true');
   });
 
+  it('runs images on an agent that has begun before its engine', async () => {
+    await engine.kill();
+    const late = await joinAgent(ekiden, 'late', join(ekiden.dataDir, 'late'), ['--image-runtime', 'docker', '--docker-socket', engine.socket]);
+    const app = { id: '/engine/late', ...SMALL, container: { type: 'DOCKER', docker: { image } }, ...CHECKED, ...onAgent('late') };
+    expect((await ekiden.send('PUT', '/v2/apps//engine/late', app)).status).toBeLessThan(300);
+    await eventually('it says what it waits for', () => ekiden.cli('why', '/engine/late').out.includes('needs an agent that runs images'));
+    await engine.start();
+    await ekiden.settled('/engine/late');
+    const [task] = await ekiden.tasks('/engine/late');
+    expect(await page(task)).toContain('hello image');
+    await ekiden.send('DELETE', '/v2/apps//engine/late?force=true');
+    await eventually('its container is gone', async () => (await engine.docker('ps', '-aq')) === '');
+    await late.kill('SIGTERM');
+  });
+
   it('says so when a stranger has the port that it is to have', async () => {
     const server = createServer().listen(29_077, '0.0.0.0');
     await new Promise((resolve) => server.once('listening', resolve));

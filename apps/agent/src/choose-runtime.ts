@@ -8,13 +8,16 @@ import {
   probeRuntimes,
   SAFE_DEFAULTS,
   type CapabilitySet,
+  type ReadyEngine,
   type SecurityDefaults,
   type SupervisedRuntime,
 } from '@ekiden/isolation';
 import type { Log } from '@ekiden/model';
 import { OptionError } from '@ekiden/service';
-import { findImages, imagesRefused, type FoundImages } from './container-images.js';
-import { findNetworks, type FoundNetworks } from './container-networks.js';
+import type { NetworkPort } from './agent-ports.js';
+import { awaitEngine } from './await-engine.js';
+import { findDocker, findImages, imagesRefused, type DockerRunner, type FoundImages } from './container-images.js';
+import { findNetworks, type OfferedNetworks } from './container-networks.js';
 import { bootId } from './machine.js';
 import { parseCapabilities, type AgentOptions } from './options.js';
 import { reportRuntimes, runtimeAttributes } from './report-runtimes.js';
@@ -23,8 +26,16 @@ type SecurityChoice = Pick<AgentOptions, 'taskCapabilities' | 'allowNewPrivilege
 
 export interface ChosenRuntime {
   readonly runtime: SupervisedRuntime;
+  readonly networks: NetworkPort;
+  /** What there is now: a container engine may come later. */
+  readonly now: () => FoundNow;
+  /** Calls back once what there is has changed. Nothing is waited for when it will not. */
+  awaitEngine(changed: () => void): { stop(): void };
+}
+
+export interface FoundNow {
   readonly images: FoundImages;
-  readonly networks: FoundNetworks;
+  readonly networks: OfferedNetworks;
   readonly report: readonly RuntimeReport[];
   /** For who places tasks. */
   readonly attributes: Readonly<Record<string, string>>;
@@ -40,7 +51,7 @@ export async function chooseRuntime(options: AgentOptions, workDir: string, log:
   if (kind === 'process' && wanted === 'auto') log.warn('limits-not-enforced', { runtime: kind, reasons: probed.reasons });
   // Several agents share a host: each sweeps only what carries the name of its own work directory.
   const instance = createHash('sha256').update(workDir).digest('hex').slice(0, 12);
-  const images = await findImages(options, workDir, kind === 'cgroup', log);
+  let images = await findImages(options, workDir, kind === 'cgroup', log);
   const withoutImages = imagesRefused(images);
   if (withoutImages !== null) log.info('no-images', { why: withoutImages });
   const { runner } = images;
@@ -50,16 +61,37 @@ export async function chooseRuntime(options: AgentOptions, workDir: string, log:
   const host = createRuntime({ kind, driver: kind === 'cgroup' ? probed.cgroup : null, instance, log, containers, defaults, hardCpu });
   refuseMissing(host, options);
   warnOfMissing(host, log);
-  const engine = runner?.by === 'docker' ? runner.engine : null;
-  if (engine !== null) log.info('container-engine', { title: engine.title, socket: engine.socket });
+  const engine = (): ReadyEngine | null => (images.runner?.by === 'docker' ? images.runner.engine : null);
+  tellEngine(engine(), log);
   // Also without an engine: what an earlier agent has started with one is found again.
-  const runtime = compositeRuntime(host, createEngineRuntime({ engine: () => engine, instance, log, hardCpu }));
-  const byWhom = engine ?? (runner === null ? { kind: 'none' as const, why: withoutImages ?? '' } : 'oci');
-  const networks = await findNetworks(options, { workDir, instance, bootId: bootId(), runner: byWhom }, log);
-  const { offered } = networks;
+  const runtime = compositeRuntime(host, createEngineRuntime({ engine, instance, log, hardCpu }));
+  const place = { workDir, instance, bootId: bootId(), hasOwnImages: containers !== null, engine, withoutImages: () => imagesRefused(images) ?? '' };
+  const networks = await findNetworks(options, place, log);
+  const offered = networks.offered();
   if (offered.kind === 'none' && withoutImages === null) log.info('no-networks', { why: offered.why });
-  const found = { used: kind, abilities: host.abilities ?? null, withoutGroups: probed.reasons, images, networks: offered };
-  return { runtime, images, networks, report: reportRuntimes(found), attributes: runtimeAttributes(found) };
+  const now = (): FoundNow => {
+    const found = { used: kind, abilities: host.abilities ?? null, withoutGroups: probed.reasons, images, networks: networks.offered() };
+    return { images, networks: found.networks, report: reportRuntimes(found), attributes: runtimeAttributes(found) };
+  };
+  return {
+    runtime,
+    networks: networks.port,
+    now,
+    awaitEngine(changed) {
+      const mayCome = runner === null && ['auto', 'docker'].includes(options.imageRuntime);
+      if (!mayCome) return { stop: () => undefined };
+      const found = (later: DockerRunner): void => {
+        images = { runner: later, reasons: { ...images.reasons, docker: [] } };
+        tellEngine(later.engine, log);
+        changed();
+      };
+      return awaitEngine(() => findDocker(options), found, log);
+    },
+  };
+}
+
+function tellEngine(engine: ReadyEngine | null, log: Log): void {
+  if (engine !== null) log.info('container-engine', { title: engine.title, socket: engine.socket });
 }
 
 function securityDefaults({ taskCapabilities, allowNewPrivileges, privateTmp }: SecurityChoice): SecurityDefaults {

@@ -12,7 +12,7 @@ import {
   type ContainerMachine,
   type HostVolume,
   type ImageStore,
-  type ProbedEngine,
+  type ReadyEngine,
 } from '@ekiden/isolation';
 import type { Log } from '@ekiden/model';
 import type { ImagePort, TaskRecord } from './agent-ports.js';
@@ -20,9 +20,13 @@ import type { AgentOptions } from './options.js';
 import { isBelow } from './tasks/read-container.js';
 
 /** Who runs images here. */
-export type ImageRunner =
-  | { readonly by: 'oci'; readonly machine: ContainerMachine; readonly port: ImagePort; readonly store: ImageStore }
-  | { readonly by: 'docker'; readonly engine: Extract<ProbedEngine, { kind: 'ready' }>; readonly port: ImagePort };
+export type ImageRunner = { readonly by: 'oci'; readonly machine: ContainerMachine; readonly port: ImagePort; readonly store: ImageStore } | DockerRunner;
+
+export interface DockerRunner {
+  readonly by: 'docker';
+  readonly engine: ReadyEngine;
+  readonly port: ImagePort;
+}
 
 export interface FoundImages {
   /** Null: nobody. */
@@ -45,7 +49,7 @@ export async function findImages(options: ImageOptions, workDir: string, hasGrou
   const oci = wanted === 'auto' || wanted === 'oci' ? await findOci(options, workDir, hasGroups, log) : notChosen;
   if (!Array.isArray(oci)) return { runner: oci, reasons: { oci: [], docker: wanted === 'oci' ? notChosen : ['not needed: oci does all that it does'] } };
   const docker = wanted === 'auto' || wanted === 'docker' ? await findDocker(options) : notChosen;
-  return Array.isArray(docker) ? { runner: null, reasons: { oci, docker } } : { runner: docker, reasons: { oci, docker: [] } };
+  return 'by' in docker ? { runner: docker, reasons: { oci, docker: [] } } : { runner: null, reasons: { oci, docker } };
 }
 
 /** Why no image is run here; null: they are. Pure. */
@@ -72,7 +76,8 @@ async function findOci(options: ImageOptions, workDir: string, hasGroups: boolea
   return { by: 'oci', machine: probed.machine, store, port: portOf(store, options) };
 }
 
-async function findDocker(options: ImageOptions): Promise<ImageRunner | string[]> {
+/** Or why not. Asks anew each time. */
+export async function findDocker(options: ImageOptions): Promise<DockerRunner | readonly string[]> {
   const engine = await probeEngine(socketsToTry(options.dockerSocket, process.getuid?.() ?? null));
   if (engine.kind === 'missing') return [...engine.reasons];
   const images = openEngineImages({

@@ -29,8 +29,8 @@ import type { AgentOptions } from './options.js';
 export interface FoundNetworks {
   /** Of whoever has made them; takes away also what nobody makes here any more. */
   readonly port: NetworkPort;
-  /** What is made for new tasks. */
-  readonly offered: OfferedNetworks;
+  /** What is made for new tasks, as of now. */
+  readonly offered: () => OfferedNetworks;
 }
 
 export type OfferedNetworks =
@@ -49,28 +49,31 @@ export interface NetworkPlace {
   /** Names this agent among others on the host. */
   readonly instance: string;
   readonly bootId: string;
-  /** Who runs images; a reason: nobody does, so nobody needs a network. */
-  readonly runner: 'oci' | ReadyEngine | { readonly kind: 'none'; readonly why: string };
+  /** Images are run by this agent itself: plugins make their networks. */
+  readonly hasOwnImages: boolean;
+  /** Which makes networks; null: none, perhaps not yet. */
+  readonly engine: () => ReadyEngine | null;
+  /** Why no image is run, where nobody needs a network. */
+  readonly withoutImages: () => string;
 }
 
 /** Throws `OptionError` for options that nothing can be done with. */
 export async function findNetworks(options: NetworkOptions, place: NetworkPlace, log: Log): Promise<FoundNetworks> {
-  const { workDir, instance, runner } = place;
+  const { workDir, instance, hasOwnImages, engine } = place;
   const subnet = readSubnet(options.bridgeSubnet);
   const wrongDns = options.bridgeDns.find((address) => isIP(address) === 0);
   if (wrongDns !== undefined) throw new OptionError(`--bridge-dns has "${wrongDns}", but has to be addresses such as 10.0.0.2`);
   const configs = configuredNetworks(options.cniConfigDir, log);
-  const engine = runner !== 'oci' && runner.kind === 'ready' ? runner : null;
   const ofEngine = createEngineNetworks({
     dir: join(workDir, 'engine-networks'),
     instance,
-    engine: () => engine,
+    engine,
     nameservers: options.bridgeDns,
     log,
   });
   const dir = join(workDir, 'networks');
   // Also where others are made now: what an earlier agent has made is found again.
-  const probed = runner === 'oci' || existsSync(dir) ? await probeNetworks(options.cniPluginDirs) : null;
+  const probed = hasOwnImages || existsSync(dir) ? await probeNetworks(options.cniPluginDirs) : null;
   const ofPlugins =
     probed?.kind !== 'ready'
       ? null
@@ -87,18 +90,19 @@ export async function findNetworks(options: NetworkOptions, place: NetworkPlace,
           configured: (name) => (options.cniConfigDir === null ? null : (readNetworkConfigs(options.cniConfigDir).networks.get(name) ?? null)),
           log,
         });
-  const port = joinNetworks(ofEngine, ofPlugins, () => (engine === null ? ofPlugins : ofEngine));
-  if (engine !== null) return { port, offered: engine.networks.kind === 'none' ? engine.networks : { ...engine.networks, leftOut: [] } };
-  if (runner !== 'oci') return { port, offered: { kind: 'none', why: runner.kind === 'none' ? runner.why : '' } };
-  if (probed?.kind !== 'ready') return { port, offered: { kind: 'none', why: probed?.reasons.join('; ') ?? '' } };
-  return { port, offered: await offeredByPlugins(configs, probed, log) };
+  const port = joinNetworks(ofEngine, ofPlugins, () => (engine() === null ? ofPlugins : ofEngine));
+  const byPlugins = hasOwnImages && probed !== null ? await offeredByPlugins(configs, probed, log) : null;
+  return { port, offered: () => offeredByEngine(engine()) ?? byPlugins ?? { kind: 'none', why: place.withoutImages() } };
 }
 
-async function offeredByPlugins(
-  configs: readonly NetworkList[],
-  { pluginDirs, tools }: Extract<ProbedNetworks, { kind: 'ready' }>,
-  log: Log,
-): Promise<OfferedNetworks> {
+function offeredByEngine(engine: ReadyEngine | null): OfferedNetworks | null {
+  if (engine === null) return null;
+  return engine.networks.kind === 'none' ? engine.networks : { ...engine.networks, leftOut: [] };
+}
+
+async function offeredByPlugins(configs: readonly NetworkList[], probed: ProbedNetworks, log: Log): Promise<OfferedNetworks> {
+  if (probed.kind === 'missing') return { kind: 'none', why: probed.reasons.join('; ') };
+  const { pluginDirs, tools } = probed;
   const mute = await findMutePlugins(configs.flatMap(pluginTypes), pluginDirs, tools.setpriv);
   const why = (list: NetworkList): string | undefined => pluginTypes(list).flatMap((type) => mute.get(type) ?? [])[0];
   const unusable = configs.filter((list) => why(list) !== undefined);

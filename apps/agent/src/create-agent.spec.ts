@@ -50,6 +50,28 @@ describe('launch', () => {
     expect(writes).toEqual(['launching, 0 started', 'running, 1 started']);
   });
 
+  it('tells the master anew what it can, on a new connection, and keeps its tasks', async () => {
+    const bench = new AgentBench();
+    let images = 'no: no engine';
+    const config = {
+      ...bench.config(),
+      get attributes() {
+        return { 'ekiden-images': images };
+      },
+    };
+    await bench.start({ config });
+    await bench.launch('t1');
+    images = 'docker';
+    bench.agent.registerAnew();
+    await bench.clock.run(1_000);
+    expect(bench.links).toHaveLength(2);
+    expect(bench.link.register()).toMatchObject({
+      attributes: [{ name: 'ekiden-images', text: { value: 'docker' } }],
+      tasks: [{ task: { task_id: { value: 't1' } } }],
+    });
+    expect(bench.machine.alive()).toHaveLength(1);
+  });
+
   it('says why a task cannot run here', async () => {
     const bench = new AgentBench();
     await bench.start();

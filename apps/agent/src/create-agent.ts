@@ -51,6 +51,8 @@ export interface Agent {
   stop(): Promise<void>;
   /** Ends all tasks (TASK_KILLED), each with its own grace unless one is given. Resolves when that is on disk; nothing is started afterwards. */
   endTasks(graceMs: number | null): Promise<void>;
+  /** What it can, or may run, has changed: the master is told anew. */
+  registerAnew(): void;
   tasks(): readonly TaskRecord[];
   /** Null: it is not here, or its end is acknowledged. */
   task(taskId: TaskId): TaskRecord | null;
@@ -184,6 +186,7 @@ export function createAgent(ports: AgentPorts): Agent {
       await Promise.all([runner.stop(), sampler.stop()]);
     },
     endTasks: (graceMs) => runner.endAll(graceMs),
+    registerAnew: () => link.renew(),
     tasks: () => table.all().map((task) => task.record),
     task: (id) => table.get(id)?.record ?? null,
     entrance: (taskId) => entranceOf(table.get(taskId), config, identity.agentId),

@@ -10,7 +10,8 @@ import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { assertBindable, createLog, EKIDEN_VERSION, parseOptions, readTokenFile, runService, service, systemWorld, type RunningService } from '@ekiden/service';
-import type { AgentConfig, AgentPorts } from './agent-ports.js';
+import type { ImageStore } from '@ekiden/isolation';
+import type { AgentConfig, AgentPorts, ImagePort } from './agent-ports.js';
 import { fsCheckpointStore } from './checkpoint/fs-checkpoint-store.js';
 import { createAgent } from './create-agent.js';
 import { systemProbe } from './health/system-probe.js';
@@ -49,7 +50,7 @@ async function main(): Promise<RunningService> {
 
   const checkpoints = fsCheckpointStore(workDir);
   const chosen = await chooseRuntime(options, workDir, log);
-  const { runtime, images, networks, report } = chosen;
+  const { runtime, networks } = chosen;
   const rotation = { maxBytes: options.logMaxMib * MIB, keep: options.logKeep };
   const fetcher = createFetcher({
     workDir,
@@ -85,7 +86,7 @@ async function main(): Promise<RunningService> {
   const port = await listen(server, options.port, options.bind);
   const ports: AgentPorts = {
     ...systemWorld(log),
-    config: { ...agentConfig(options, workDir, port, chosen), runtimes: report },
+    config: agentConfig(options, workDir, port, chosen),
     checkpoints,
     runtime,
     master: webSocketConnector({ masters, token: tokens[0] ?? null }),
@@ -93,20 +94,22 @@ async function main(): Promise<RunningService> {
     hostPorts: systemHostPorts,
     disk: duMeter,
     history: fsHistoryStore(workDir),
-    ...(images.runner === null ? {} : { images: images.runner.port }),
-    networks: networks.port,
+    images: imagesNow(chosen),
+    networks,
     probe: systemProbe(runtime),
   };
   const agent = createAgent(ports);
   await agent.start();
   isRecovered = true;
+  const awaited = chosen.awaitEngine(() => agent.registerAnew());
   const housekeeping = startHousekeeping({
     workDir,
     log,
     tasks: () => agent.tasks(),
     rotation,
     retentionMs,
-    ...(images.runner?.by === 'oci' ? { images: images.runner.store, imageKeepMs: options.imageKeepHours * 3_600_000 } : {}),
+    images: () => storeOf(chosen),
+    imageKeepMs: options.imageKeepHours * 3_600_000,
   });
   answerParent(agent, log);
   const url = `http://${advertised(options)}:${port}`;
@@ -115,6 +118,7 @@ async function main(): Promise<RunningService> {
   return {
     stop: async () => {
       housekeeping.stop();
+      awaited.stop();
       execSessions.close();
       await agent.stop();
       runtime.close();
@@ -129,15 +133,22 @@ async function main(): Promise<RunningService> {
 const advertised = (options: AgentOptions): string =>
   options.advertiseIp ?? (options.bind === '0.0.0.0' || options.bind === 'localhost' ? '127.0.0.1' : options.bind);
 
-function agentConfig(options: AgentOptions, workDir: string, port: number, { images, networks: { offered }, attributes }: ChosenRuntime): AgentConfig {
+function agentConfig(options: AgentOptions, workDir: string, port: number, { now }: ChosenRuntime): AgentConfig {
   const ip = advertised(options);
+  const own = parseAttributes(options.attributes);
+  const allowedCapabilities = parseCapabilities('--allow-capabilities', options.allowCapabilities, '*');
   return {
     hostname: options.hostname ?? ip,
     ip,
     port,
     version: EKIDEN_VERSION,
     resources: machineResources(options, workDir),
-    attributes: { ...parseAttributes(options.attributes), ...attributes },
+    get attributes() {
+      return { ...own, ...now().attributes };
+    },
+    get runtimes() {
+      return now().report;
+    },
     region: options.region,
     zone: options.zone,
     bootId: bootId(),
@@ -147,14 +158,33 @@ function agentConfig(options: AgentOptions, workDir: string, port: number, { ima
     allowedUsers: options.allowUser,
     diskPolicy: options.diskPolicy as 'off' | 'warn' | 'kill',
     diskCheckMs: options.diskCheckMs,
-    containers: {
-      imagesRefused: images.runner === null ? `this agent runs no images: ${imagesRefused(images)}` : null,
-      volumeDirs: options.allowVolumes,
-      allowsPrivileged: options.allowPrivileged,
-      networksRefused: offered.kind === 'ready' ? null : `this agent gives tasks no networks of their own: ${offered.why}`,
+    get containers() {
+      const { images, networks } = now();
+      return {
+        imagesRefused: images.runner === null ? `this agent runs no images: ${imagesRefused(images)}` : null,
+        volumeDirs: options.allowVolumes,
+        allowsPrivileged: options.allowPrivileged,
+        networksRefused: networks.kind === 'ready' ? null : `this agent gives tasks no networks of their own: ${networks.why}`,
+      };
     },
-    allowedCapabilities: parseCapabilities('--allow-capabilities', options.allowCapabilities, '*'),
+    allowedCapabilities,
   };
+}
+
+/** Of whoever runs images now. */
+function imagesNow({ now }: ChosenRuntime): ImagePort {
+  const port = (): ImagePort => {
+    const { images } = now();
+    if (images.runner === null) throw new Error(`this agent runs no images: ${imagesRefused(images)}`);
+    return images.runner.port;
+  };
+  return { ensure: async (wish) => await port().ensure(wish), openVolumes: async (volumes) => await port().openVolumes(volumes) };
+}
+
+/** Which collects images; null: nobody does. */
+function storeOf({ now }: ChosenRuntime): ImageStore | null {
+  const { runner } = now().images;
+  return runner?.by === 'oci' ? runner.store : null;
 }
 
 function listen(server: ReturnType<typeof createAgentServer>, port: number, host: string): Promise<number> {

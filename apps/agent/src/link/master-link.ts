@@ -76,6 +76,11 @@ export class MasterLink {
     this.leave('the agent stops');
   }
 
+  /** What the agent says of itself has changed: it is said on a new connection. */
+  renew(): void {
+    if (this.open !== null) this.broken('what this agent can has changed', 0);
+  }
+
   private connect(): void {
     const { clock } = this.ports;
     const link = this.ports.master.connect({

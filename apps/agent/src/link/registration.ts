@@ -39,7 +39,8 @@ export function registration({ config, runtime }: AgentPorts, identity: AgentRec
   };
 }
 
-/** Of a runtime that does not say, only what is seen of it. */
+/** Of a runtime that does not say, only what is seen of it. What it can for tasks of some kind it does not lack: to the others it says why not. */
 function lacksOf(runtime: AgentPorts['runtime']): readonly Ability[] {
-  return ABILITIES.filter((ability) => (runtime.abilities?.[ability] ?? null) !== null || (ability === 'resize' && runtime.resize === undefined));
+  const resizes = runtime.resize !== undefined && (runtime.resizes?.() ?? (runtime.abilities?.resize ?? null) === null);
+  return ABILITIES.filter((ability) => (ability === 'resize' ? !resizes : (runtime.abilities?.[ability] ?? null) !== null));
 }

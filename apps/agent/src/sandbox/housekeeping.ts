@@ -20,8 +20,8 @@ export interface Housekeeping {
   readonly tasks: () => readonly TaskRecord[];
   readonly rotation: RotationPolicy;
   readonly retentionMs: number;
-  /** Absent: this agent has no images. */
-  readonly images?: ImageStore;
+  /** Who collects images now; null: nobody. */
+  readonly images: () => Pick<ImageStore, 'collect'> | null;
   /** How long an image outlives its last use; less as the disk fills. */
   readonly imageKeepMs?: number;
 }
@@ -63,7 +63,7 @@ async function keepOnce(keeping: Housekeeping, round: number): Promise<void> {
     const removed = await removeOverdueSandboxes(workDir, Date.now(), retentionMs);
     if (removed > 0) log.info('sandboxes-removed', { removed });
     const policy = { now: Date.now(), keepMs: keeping.imageKeepMs ?? 0, maxUsedShare: MAX_USED_SHARE };
-    keeping.images?.collect(imagesInUse(tasks()), policy);
+    keeping.images()?.collect(imagesInUse(tasks()), policy);
   } catch (error) {
     log.warn('sandbox-retention-failed', { why: String(error) });
   }
