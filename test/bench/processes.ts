@@ -56,6 +56,9 @@ export function descendantsOf(root: number): ProcessEntry[] {
   return found;
 }
 
+/** Zero for a process that has ended. */
+export const parentOf = (pid: number): number => entryOf(pid)[0]?.parent ?? 0;
+
 function entryOf(pid: number): ProcessEntry[] {
   try {
     const match = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'));

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from '../../e2e/ekiden.js';
+import { parentOf } from '../processes.js';
 import { makeBundle, PROGRAM } from './bundle.js';
 import { removeEmptyGroups } from './empty-groups.js';
 
@@ -102,8 +103,7 @@ export class Engine {
 
   /** What stands beside a container: the engine's shim or monitor, its parent. */
   async helperOf(id: string): Promise<number> {
-    const pid = await this.mainPid(id);
-    return Number(/^\d+ \(.*\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? 0);
+    return parentOf(await this.mainPid(id));
   }
 
   /** How long after `end` the engine has told a waiting client that the container is over. */

@@ -1,5 +1,5 @@
 /** The runtimes of libs/isolation as the benchmark opens them, each with what it needs: control groups, an image, an engine of our own. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -19,7 +19,7 @@ import type { Log } from '@ekiden/model';
 import { busyboxImage } from '../../../libs/isolation/test/busybox-image.js';
 import { openOwnEngine, TEST_IMAGE } from '../../../libs/isolation/test/own-engine.js';
 import { eventually } from '../../e2e/ekiden.js';
-import { descendantsOf } from '../processes.js';
+import { descendantsOf, parentOf } from '../processes.js';
 
 export const RUNTIMES = ['process', 'cgroup', 'oci', 'docker'] as const;
 export type RuntimeName = (typeof RUNTIMES)[number];
@@ -100,5 +100,3 @@ async function openDocker(instance: string): Promise<OpenedRuntime> {
     throw error;
   }
 }
-
-const parentOf = (pid: number): number => Number(/^\d+ \(.*\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? 0);
