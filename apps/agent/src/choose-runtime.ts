@@ -85,7 +85,7 @@ export async function chooseRuntime(options: AgentOptions, workDir: string, log:
         tellEngine(later.engine, log);
         changed();
       };
-      return awaitEngine(() => findDocker(options), found, log);
+      return awaitEngine(() => findDocker(options, workDir, log), found, log);
     },
   };
 }

@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import {
   engineClient,
   openEngineImages,
+  openImageLedger,
   openImageStore,
   probeContainers,
   probeEngine,
   socketsToTry,
   type ContainerMachine,
+  type EngineImages,
   type HostVolume,
   type ImageStore,
   type ReadyEngine,
@@ -25,6 +27,7 @@ export type ImageRunner = { readonly by: 'oci'; readonly machine: ContainerMachi
 export interface DockerRunner {
   readonly by: 'docker';
   readonly engine: ReadyEngine;
+  readonly images: EngineImages;
   readonly port: ImagePort;
 }
 
@@ -48,7 +51,7 @@ export async function findImages(options: ImageOptions, workDir: string, hasGrou
   const notChosen = [`not chosen: --image-runtime ${wanted}`];
   const oci = wanted === 'auto' || wanted === 'oci' ? await findOci(options, workDir, hasGroups, log) : notChosen;
   if (!Array.isArray(oci)) return { runner: oci, reasons: { oci: [], docker: wanted === 'oci' ? notChosen : ['not needed: oci does all that it does'] } };
-  const docker = wanted === 'auto' || wanted === 'docker' ? await findDocker(options) : notChosen;
+  const docker = wanted === 'auto' || wanted === 'docker' ? await findDocker(options, workDir, log) : notChosen;
   return 'by' in docker ? { runner: docker, reasons: { oci, docker: [] } } : { runner: null, reasons: { oci, docker } };
 }
 
@@ -77,7 +80,7 @@ async function findOci(options: ImageOptions, workDir: string, hasGroups: boolea
 }
 
 /** Or why not. Asks anew each time. */
-export async function findDocker(options: ImageOptions): Promise<DockerRunner | readonly string[]> {
+export async function findDocker(options: ImageOptions, workDir: string, log: Log): Promise<DockerRunner | readonly string[]> {
   const engine = await probeEngine(socketsToTry(options.dockerSocket, process.getuid?.() ?? null));
   if (engine.kind === 'missing') return [...engine.reasons];
   const images = openEngineImages({
@@ -85,8 +88,9 @@ export async function findDocker(options: ImageOptions): Promise<DockerRunner | 
     authFile: options.imageAuthFile,
     stallMs: options.imageStallMs,
     maxImageBytes: options.imageMaxMib * MIB,
+    collecting: { ledger: openImageLedger(join(workDir, 'engine-images'), log, () => Date.now()), storage: engine.storage, log },
   });
-  return { by: 'docker', engine, port: portOf(images, options) };
+  return { by: 'docker', engine, images, port: portOf(images, options) };
 }
 
 const portOf = (images: Pick<ImagePort, 'ensure'>, { allowVolumes }: ImageOptions): ImagePort => ({

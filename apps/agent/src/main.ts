@@ -10,7 +10,6 @@ import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { assertBindable, createLog, EKIDEN_VERSION, parseOptions, readTokenFile, runService, service, systemWorld, type RunningService } from '@ekiden/service';
-import type { ImageStore } from '@ekiden/isolation';
 import type { AgentConfig, AgentPorts, ImagePort } from './agent-ports.js';
 import { fsCheckpointStore } from './checkpoint/fs-checkpoint-store.js';
 import { createAgent } from './create-agent.js';
@@ -26,7 +25,7 @@ import { answerParent } from './parent-requests.js';
 import { type ChosenRuntime, chooseRuntime } from './choose-runtime.js';
 import { imagesRefused } from './container-images.js';
 import { duMeter } from './sandbox/disk-meter.js';
-import { startHousekeeping } from './sandbox/housekeeping.js';
+import { startHousekeeping, type ImageCollector } from './sandbox/housekeeping.js';
 import { createFetcher } from './sandbox/create-fetcher.js';
 import { fsSandboxes, prepareTasksDirectory } from './sandbox/fs-sandboxes.js';
 import { fsHistoryStore } from './statistics/fs-history-store.js';
@@ -182,9 +181,9 @@ function imagesNow({ now }: ChosenRuntime): ImagePort {
 }
 
 /** Which collects images; null: nobody does. */
-function storeOf({ now }: ChosenRuntime): ImageStore | null {
+function storeOf({ now }: ChosenRuntime): ImageCollector | null {
   const { runner } = now().images;
-  return runner?.by === 'oci' ? runner.store : null;
+  return runner === null ? null : runner.by === 'oci' ? runner.store : runner.images;
 }
 
 function listen(server: ReturnType<typeof createAgentServer>, port: number, host: string): Promise<number> {

@@ -7,6 +7,7 @@ import { reportRuntimes, runtimeAttributes } from './report-runtimes.js';
 const NO_NETWORKS = { kind: 'none', why: 'no ip' } as const;
 
 const WITHOUT_CRUN = { runner: null, reasons: { oci: ['install the package crun'], docker: ['there is no container engine'] } } as const;
+const images = { ensure: () => Promise.reject(new Error('not asked')), collect: () => Promise.resolve(0) };
 const port = { ensure: () => Promise.reject(new Error('not asked')), openVolumes: () => Promise.resolve([]) };
 
 const withReason = (...missing: readonly (keyof Abilities)[]): Abilities =>
@@ -37,9 +38,11 @@ const byDocker = {
       socket: '/run/docker.sock',
       title: 'Docker 27',
       architecture: 'x86_64',
+      storage: '/var/lib/docker',
       abilities: withReason('pids-limit'),
       networks: NO_NETWORKS,
     },
+    images,
     port,
   },
   reasons: { oci: ['install the package crun'], docker: [] },

@@ -16,6 +16,7 @@ export { compositeRuntime } from './composite-runtime.js';
 export { createEngineRuntime, type EngineRuntime, type EngineRuntimeOptions } from './engine/engine-runtime.js';
 export { createEngineNetworks, type EngineNetworks } from './engine/engine-networks.js';
 export { engineClient } from './engine/engine-client.js';
+export { openImageLedger } from './engine/image-ledger.js';
 export { openEngineImages, type EngineImages } from './engine/engine-images.js';
 export { DOCKER_SOCKET, probeEngine, socketsToTry, type ProbedEngine, type ReadyEngine } from './engine/probe-engine.js';
 export {

@@ -3,7 +3,7 @@
  *
  * One round at a time: a slow disk makes rounds late, never many.
  */
-import { rotateLogs, type ImageStore, type RotationPolicy } from '@ekiden/isolation';
+import { rotateLogs, type EngineImages, type ImageStore, type RotationPolicy } from '@ekiden/isolation';
 import { taskId, type Log } from '@ekiden/model';
 import type { TaskRecord } from '../agent-ports.js';
 import { imagesInUse } from '../container-images.js';
@@ -14,6 +14,8 @@ export const ROTATE_EVERY_MS = 5_000;
 /** Rotation rounds between two looks at old sandboxes: a minute. */
 export const RETENTION_EVERY_ROUNDS = 12;
 
+export type ImageCollector = Pick<ImageStore, 'collect'> | Pick<EngineImages, 'collect'>;
+
 export interface Housekeeping {
   readonly workDir: string;
   readonly log: Log;
@@ -21,7 +23,7 @@ export interface Housekeeping {
   readonly rotation: RotationPolicy;
   readonly retentionMs: number;
   /** Who collects images now; null: nobody. */
-  readonly images: () => Pick<ImageStore, 'collect'> | null;
+  readonly images: () => ImageCollector | null;
   /** How long an image outlives its last use; less as the disk fills. */
   readonly imageKeepMs?: number;
 }
@@ -63,7 +65,7 @@ async function keepOnce(keeping: Housekeeping, round: number): Promise<void> {
     const removed = await removeOverdueSandboxes(workDir, Date.now(), retentionMs);
     if (removed > 0) log.info('sandboxes-removed', { removed });
     const policy = { now: Date.now(), keepMs: keeping.imageKeepMs ?? 0, maxUsedShare: MAX_USED_SHARE };
-    keeping.images()?.collect(imagesInUse(tasks()), policy);
+    await keeping.images()?.collect(imagesInUse(tasks()), policy);
   } catch (error) {
     log.warn('sandbox-retention-failed', { why: String(error) });
   }

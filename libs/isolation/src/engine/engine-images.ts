@@ -3,26 +3,32 @@
  *
  *   reference ─► known there? ─► a slot ─► pull, with the task's or the operator's login ─► what is it now
  *
- * The engine shares what two pulls have in common, and keeps what it has pulled: that is its operator's to prune. What was made in it and
- * never pushed is run as it is: no registry is asked about a name that may be somebody else's there.
+ * The engine shares what two pulls have in common. What has come by a pull of ours is written down, and collected when nobody uses it. What
+ * was made in it and never pushed is run as it is: no registry is asked about a name that may be somebody else's there.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Log } from '@ekiden/model';
 import { readAuths, takeSandboxAuth } from '../images/auth-file.js';
+import type { CollectPolicy } from '../images/collect-images.js';
 import { type ImageReference, parseImageReference } from '../images/image-reference.js';
 import { type ImageWish, MAX_PULLS } from '../images/image-store.js';
 import type { EngineImage } from '../oci/container-spec.js';
 import { readImageConfig } from '../oci/image-config.js';
 import { reasonOf } from '../reason-of.js';
 import { createSlots } from '../slots.js';
+import { collectEngineImages } from './collect-engine-images.js';
 import { type EngineClient, EngineRefusal, fieldIn, textIn } from './engine-client.js';
+import type { ImageLedger } from './image-ledger.js';
 import { createPullProgress } from './pull-progress.js';
 
 export interface EngineImages {
   /** Rejects with a message that names the image and the reason. */
   ensure(wish: ImageWish): Promise<EngineImage>;
+  /** Removes what this agent has pulled and nobody uses; answers how many images. `inUse`: digests. Rejects while the engine is away. */
+  collect(inUse: ReadonlySet<string>, policy: CollectPolicy): Promise<number>;
 }
 
 export interface EngineImageOptions {
@@ -31,6 +37,8 @@ export interface EngineImageOptions {
   readonly authFile: string | null;
   readonly stallMs: number;
   readonly maxImageBytes: number;
+  /** Of what it has pulled; absent: nothing is collected. */
+  readonly collecting?: { readonly ledger: ImageLedger; /** Where the engine keeps images, as it says. */ readonly storage: string; readonly log: Log };
 }
 
 const NOT_FOUND = 404;
@@ -42,6 +50,8 @@ const DOCKER_HUB_LOGIN = 'https://index.docker.io/v1/';
 export function openEngineImages(options: EngineImageOptions): EngineImages {
   const { client } = options;
   const slots = createSlots(MAX_PULLS);
+  const ledger = options.collecting?.ledger ?? null;
+  let underWay = 0;
 
   /** By its name; by a digest also what was made in this engine, which no registry has. */
   async function find(reference: ImageReference): Promise<EngineImage | null> {
@@ -83,7 +93,7 @@ export function openEngineImages(options: EngineImageOptions): EngineImages {
     }
   }
 
-  async function pull(reference: ImageReference, login: string | null, wish: ImageWish): Promise<EngineImage> {
+  async function carryOut(reference: ImageReference, login: string | null, wish: ImageWish): Promise<EngineImage> {
     wish.progress(`pulling ${reference.canonical}: asking the engine`);
     const answer = await client.stream('POST', `/images/create?fromImage=${encodeURIComponent(reference.canonical)}`, {
       headers: headersOf(login),
@@ -108,20 +118,53 @@ export function openEngineImages(options: EngineImageOptions): EngineImages {
     return found;
   }
 
+  /** Written down before and after. */
+  async function pull(reference: ImageReference, login: string | null, wish: ImageWish): Promise<EngineImage> {
+    if (ledger === null) return await carryOut(reference, login, wish);
+    underWay += 1;
+    try {
+      ledger.begin({ reference: reference.canonical, before: idsIn(await client.call('GET', '/images/json')) });
+      let found: EngineImage | null = null;
+      try {
+        found = await carryOut(reference, login, wish);
+        return found;
+      } finally {
+        ledger.end(reference.canonical, found);
+      }
+    } finally {
+      underWay -= 1;
+    }
+  }
+
+  /** `known`: what is here, if that will do should nothing come. */
+  async function pullInTurn(reference: ImageReference, known: EngineImage | null, wish: ImageWish): Promise<EngineImage> {
+    if (slots.isFull()) wish.progress(`waiting to pull ${wish.reference}: ${MAX_PULLS} other images are being pulled`);
+    try {
+      return await slots.run(wish.stop, async () => await pullAsked(reference, wish));
+    } catch (error) {
+      if (known === null || wish.stop.aborted) throw error;
+      return known;
+    }
+  }
+
+  async function collect(inUse: ReadonlySet<string>, policy: CollectPolicy): Promise<number> {
+    const { collecting } = options;
+    // What is being pulled belongs to nobody yet.
+    if (collecting === undefined || underWay > 0) return 0;
+    for (const { reference } of collecting.ledger.leftPulls()) collecting.ledger.end(reference, await find(parseImageReference(reference)));
+    return await collectEngineImages(client, collecting.ledger, { ...collecting, inUse, policy });
+  }
+
   return {
+    collect,
     async ensure(wish) {
       try {
         wish.stop.throwIfAborted();
         const reference = parseImageReference(wish.reference);
         const known = wish.forcePull ? null : await find(reference);
-        if (known !== null && (wish.ask !== true || isMadeHere(known))) return known;
-        if (slots.isFull()) wish.progress(`waiting to pull ${wish.reference}: ${MAX_PULLS} other images are being pulled`);
-        try {
-          return await slots.run(wish.stop, async () => await pullAsked(reference, wish));
-        } catch (error) {
-          if (known === null || wish.stop.aborted) throw error;
-          return known;
-        }
+        const image = known !== null && (wish.ask !== true || isMadeHere(known)) ? known : await pullInTurn(reference, known, wish);
+        ledger?.used(image);
+        return image;
       } catch (error) {
         throw new Error(`the image ${wish.reference} cannot be had: ${wish.stop.aborted ? 'it was stopped' : reasonOf(error)}`, { cause: error });
       }
@@ -159,6 +202,8 @@ export function readEngineImage(
   const digest = asked ?? own?.split('@')[1] ?? imageId;
   return { digest, imageId, registryDigest: digest, config: readImageConfig(JSON.stringify({ config: fieldIn(description, 'Config') })) };
 }
+
+const idsIn = (images: unknown): readonly string[] => (Array.isArray(images) ? images.map((each: unknown) => textIn(each, 'Id')) : []);
 
 /** By registry; none: empty. */
 function authsOf(sandbox: string, authFile: string | null): Readonly<Record<string, unknown>> {

@@ -121,11 +121,12 @@ inOwnNetwork(__filename, () => {
       line: string,
       ports: readonly PortForward[],
       names: readonly string[] = [BRIDGE_NETWORK],
+      options = NO_DOCKER_OPTIONS,
     ): Promise<{ spec: LaunchSpec; network: TaskNetwork }> {
       const spec = aSpec(line);
       const wanted = names.map((name, index) => ({ name, ports: index === 0 ? ports : [] }));
       const network = await networks.attach({ taskId: spec.taskId, networks: wanted, names: NAMES });
-      const launched: LaunchSpec = { ...spec, container: { image, workingDirectory: null, volumes: [], network: { ...network, hostname: 'a-name' } } };
+      const launched: LaunchSpec = { ...spec, container: { image, workingDirectory: null, volumes: [], options, network: { ...network, hostname: 'a-name' } } };
       const result = await runtime.launch(launched);
       if (result.kind === 'failed') throw new Error(`the launch failed: ${result.reason}`);
       return { spec: launched, network };
@@ -208,6 +209,14 @@ inOwnNetwork(__filename, () => {
       expect(network.addresses).toHaveLength(2);
       await serves('127.0.0.1', 31_081);
       for (const address of network.addresses) await serves(address, 80);
+    });
+
+    it('has settings of the kernel for its own network', async () => {
+      const { spec } = await start('cat /proc/sys/net/core/somaxconn; sleep 1000', [], [BRIDGE_NETWORK], {
+        ...NO_DOCKER_OPTIONS,
+        sysctls: { 'net.core.somaxconn': '777' },
+      });
+      await until('it to say so', () => readFileSync(join(spec.sandbox, 'stdout'), 'utf8') === '777\n');
     });
 
     it('outlives the agent, and its ports are free once it is over', async () => {

@@ -21,6 +21,8 @@ export interface ReadyEngine {
   readonly title: string;
   /** Of its machine, as the engine calls it. */
   readonly architecture: string;
+  /** Where it keeps images, on its machine. */
+  readonly storage: string;
   readonly abilities: Abilities;
   readonly networks: FoundNetworkNames;
 }
@@ -82,6 +84,7 @@ async function ask(socket: string): Promise<ProbedEngine> {
     socket,
     title: `${name.split(' ')[0] || 'engine'} ${textIn(version, 'Version')}`,
     architecture,
+    storage: textIn(info, 'DockerRootDir'),
     abilities: { ...abilitiesOfEngine(info), resize: await refuseResizes(client) },
     networks: networksOfEngine(await client.call('GET', '/networks'), architecture),
   };

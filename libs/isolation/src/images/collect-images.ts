@@ -13,17 +13,21 @@ export interface CollectPolicy {
 /** Between the moment when an image is there and the moment when its task is written down. */
 export const MIN_UNUSED_MS = 10 * 60 * 1000;
 
+/** Of one that no task uses. `usedShare` is asked only where age does not settle it. */
+export function isOverdue({ usedAt }: { readonly usedAt: number }, { now, keepMs, maxUsedShare }: CollectPolicy, usedShare: () => number): boolean {
+  const unusedMs = now - usedAt;
+  return unusedMs >= MIN_UNUSED_MS && (unusedMs > keepMs || usedShare() > maxUsedShare);
+}
+
 /** Answers how many were removed. Not to be called while a pull is under way: its blobs belong to no image yet. */
 export function collectImages(files: ImageFiles, inUse: ReadonlySet<string>, policy: CollectPolicy, log: Log): number {
   let removed = 0;
   for (const { digest, usedAt } of files.images()) {
-    const unusedMs = policy.now - usedAt;
-    if (inUse.has(digest) || unusedMs < MIN_UNUSED_MS) continue;
-    if (unusedMs <= policy.keepMs && files.usedShare() <= policy.maxUsedShare) continue;
+    if (inUse.has(digest) || !isOverdue({ usedAt }, policy, () => files.usedShare())) continue;
     files.removeImage(digest);
     files.removeUnreferenced();
     removed += 1;
-    log.info('image-removed', { digest, unusedMs });
+    log.info('image-removed', { digest, unusedMs: policy.now - usedAt });
   }
   if (removed === 0) files.removeUnreferenced();
   return removed;

@@ -109,10 +109,7 @@ export function openImageFiles(dir: string) {
       return surplus.length;
     },
     /** 0 to 1, of what others than root may use. */
-    usedShare(): number {
-      const { blocks, bavail, bfree } = statfsSync(dir);
-      return 1 - bavail / Math.max(1, blocks - bfree + bavail);
-    },
+    usedShare: (): number => usedShareOf(dir),
     freeBytes(): number {
       const { bavail, bsize } = statfsSync(dir);
       return bavail * bsize;
@@ -167,3 +164,9 @@ const isStoredImage = (value: unknown): value is StoredImage => hasVersion(value
 
 const isStoredReference = (value: unknown): value is StoredReference =>
   hasVersion(value) && ['reference', 'registryDigest', 'digest'].every((name) => typeof value[name] === 'string');
+
+/** Of the disk that a directory is on, 0 to 1, as users without root see it. */
+export function usedShareOf(dir: string): number {
+  const { blocks, bavail, bfree } = statfsSync(dir);
+  return 1 - bavail / Math.max(1, blocks - bfree + bavail);
+}
