@@ -95,6 +95,22 @@ describe('with an engine', () => {
     expect(engine.containers.size).toBe(0);
   });
 
+  it('says once when somebody has removed what holds it', async () => {
+    const said: string[] = [];
+    networks = createEngineNetworks({
+      dir: join(dir, 'networks'),
+      instance: 'test',
+      engine: () => ({ socket: engine.socket, architecture: 'x86_64' }),
+      nameservers: [],
+      log: { ...silentLog, warn: (event) => said.push(event) },
+    });
+    await networks.attach(WISH);
+    await networks.sweep(new Set([ID]));
+    engine.containers.clear();
+    for (let round = 0; round < 2; round += 1) await networks.sweep(new Set([ID]));
+    expect(said).toEqual(['network-lost']);
+  });
+
   it('begins anew where an agent was killed in the middle', async () => {
     engine.fault('POST', '/start', { kind: 'cut-before' });
     engine.fault('POST', '/create', { kind: 'cut-after' });

@@ -56,6 +56,8 @@ export function createEngineNetworks(options: EngineNetworkOptions): EngineNetwo
   const underWay = new Map<TaskId, Promise<unknown>>();
   const told = new Map<TaskId, InterfaceCounters>();
   const asking = new Set<TaskId>();
+  /** Of which it was told that their network is gone. */
+  const lost = new Set<TaskId>();
 
   function clientOf(socket: string): EngineClient {
     const client = clients.get(socket) ?? engineClient(socket);
@@ -140,6 +142,7 @@ export function createEngineNetworks(options: EngineNetworkOptions): EngineNetwo
     await removeContainer(clientOf(record.socket), record.container);
     records.remove(record.taskId);
     told.delete(record.taskId);
+    lost.delete(record.taskId);
   }
 
   function alone<T>(id: TaskId, change: () => Promise<T>): Promise<T> {
@@ -167,7 +170,9 @@ export function createEngineNetworks(options: EngineNetworkOptions): EngineNetwo
     try {
       const client = clientOf(engine.socket);
       const owned = new Set<string>([...records.all().map(({ taskId: id }) => id), ...underWay.keys()]);
-      for (const { id, taskId: owner } of await listContainers(client, instance, HOLDER_LABEL)) {
+      const holders = await listContainers(client, instance, HOLDER_LABEL);
+      tellLost(new Set(holders.filter(({ isRunning }) => isRunning).map(({ taskId: id }) => id)), engine.socket);
+      for (const { id, taskId: owner } of holders) {
         if (owned.has(owner)) continue;
         await removeContainer(client, id);
         removed += 1;
@@ -176,6 +181,15 @@ export function createEngineNetworks(options: EngineNetworkOptions): EngineNetwo
       log.debug('engine-networks-not-swept', { why: reasonOf(error) });
     }
     return removed;
+  }
+
+  /** Somebody has removed or ended what holds it: its task is cut off, which its health checks find out. Told once. */
+  function tellLost(held: ReadonlySet<string>, socket: string): void {
+    for (const { taskId: id, holder, socket: of } of records.all()) {
+      if (holder === null || of !== socket || held.has(id) || underWay.has(id) || lost.has(id)) continue;
+      lost.add(id);
+      log.warn('network-lost', { taskId: id, why: 'the container that holds it was ended or removed by somebody else' });
+    }
   }
 
   async function ask({ taskId: id, socket, container }: HolderRecord): Promise<void> {
