@@ -12,9 +12,9 @@ import { BRIDGE_NETWORK, type Log, type TaskId } from '@ekiden/model';
 import { countersIn, type InterfaceCounters, plusCounters } from '../networks/machine-network.js';
 import type { NetworkWish, TaskNetwork, TaskNetworks } from '../networks/task-networks.js';
 import { openTaskRecords } from '../networks/task-records.js';
+import { createTaskTurns } from '../networks/task-turns.js';
 import { readProcFile } from '../proc.js';
 import { reasonOf } from '../reason-of.js';
-import { createSlots } from '../slots.js';
 import { createBackOff } from './back-off.js';
 import { createContainer, listContainers, removeContainer, startContainer } from './container-calls.js';
 import { EngineAway, type EngineClient, EngineRefusal, engineClient, fieldIn, numberIn } from './engine-client.js';
@@ -51,9 +51,7 @@ export function createEngineNetworks(options: EngineNetworkOptions): EngineNetwo
   const { instance, log } = options;
   const records = openTaskRecords(join(options.dir, 'tasks'), parseHolderRecord, (file, why) => log.error('network-record-set-aside', { file, why }));
   const clients = new Map<string, EngineClient>();
-  const changes = createSlots(MAX_CHANGES);
-  /** One change of a task's network at a time. */
-  const underWay = new Map<TaskId, Promise<unknown>>();
+  const turns = createTaskTurns(MAX_CHANGES);
   const told = new Map<TaskId, InterfaceCounters>();
   const asking = new Set<TaskId>();
   /** Of which it was told that their network is gone. */
@@ -145,19 +143,8 @@ export function createEngineNetworks(options: EngineNetworkOptions): EngineNetwo
     lost.delete(record.taskId);
   }
 
-  function alone<T>(id: TaskId, change: () => Promise<T>): Promise<T> {
-    const inSlot = (): Promise<T> => changes.run(new AbortController().signal, change);
-    const turn = (underWay.get(id) ?? Promise.resolve()).then(inSlot, inSlot);
-    underWay.set(id, turn);
-    const over = (): void => {
-      if (underWay.get(id) === turn) underWay.delete(id);
-    };
-    turn.then(over, over);
-    return turn;
-  }
-
   const detach = (id: TaskId): Promise<void> =>
-    alone(id, async () => {
+    turns.run(id, async () => {
       const record = records.get(id);
       if (record !== null) await takeAway(record);
     });
@@ -169,7 +156,7 @@ export function createEngineNetworks(options: EngineNetworkOptions): EngineNetwo
     let removed = 0;
     try {
       const client = clientOf(engine.socket);
-      const owned = new Set<string>([...records.all().map(({ taskId: id }) => id), ...underWay.keys()]);
+      const owned = new Set<string>([...records.all().map(({ taskId: id }) => id), ...turns.ids()]);
       const holders = await listContainers(client, instance, HOLDER_LABEL);
       tellLost(new Set(holders.filter(({ isRunning }) => isRunning).map(({ taskId: id }) => id)), engine.socket);
       for (const { id, taskId: owner } of holders) {
@@ -186,7 +173,7 @@ export function createEngineNetworks(options: EngineNetworkOptions): EngineNetwo
   /** Somebody has removed or ended what holds it: its task is cut off, which its health checks find out. Told once. */
   function tellLost(held: ReadonlySet<string>, socket: string): void {
     for (const { taskId: id, holder, socket: of } of records.all()) {
-      if (holder === null || of !== socket || held.has(id) || underWay.has(id) || lost.has(id)) continue;
+      if (holder === null || of !== socket || held.has(id) || turns.has(id) || lost.has(id)) continue;
       lost.add(id);
       log.warn('network-lost', { taskId: id, why: 'the container that holds it was ended or removed by somebody else' });
     }
@@ -207,14 +194,14 @@ export function createEngineNetworks(options: EngineNetworkOptions): EngineNetwo
 
   return {
     has: (id) => records.get(id) !== null,
-    attach: (wish) => alone(wish.taskId, () => attach(wish)),
+    attach: (wish) => turns.run(wish.taskId, () => attach(wish)),
     detach,
     find: (id) => {
       const record = records.get(id);
       return record === null || record.holder === null ? null : networkOf(record);
     },
     async sweep(known) {
-      const left = records.all().filter(({ taskId: id }) => !known.has(id) && !underWay.has(id));
+      const left = records.all().filter(({ taskId: id }) => !known.has(id) && !turns.has(id));
       const taken = left.map(({ taskId: id }) => detach(id).catch((error: unknown) => log.warn('network-left', { taskId: id, why: reasonOf(error) })));
       await Promise.all(taken);
       return left.length + (await sweepLabelled());

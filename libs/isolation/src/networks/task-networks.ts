@@ -10,12 +10,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { BRIDGE_NETWORK, type DockerOptions, type Log, type TaskId } from '@ekiden/model';
 import { reasonOf } from '../reason-of.js';
-import { createSlots } from '../slots.js';
 import { bridgeNetwork, seedOf } from './bridge-network.js';
 import { pluginInput, readResult, takesPorts, type DnsSettings, type NetworkList, type PortForward } from './cni-config.js';
 import { plusCounters, type InterfaceCounters, type MachineNetwork } from './machine-network.js';
 import { containerIdOf, containerPrefix, NETWORK_RECORD_VERSION, openNetworkRecords, type Attachment, type NetworkRecord } from './network-records.js';
 import type { PluginCall, RunPlugin } from './run-plugin.js';
+import { createTaskTurns } from './task-turns.js';
 import { chooseSubnet, overlaps, parseSubnet, subnetText, type Subnet } from './subnets.js';
 
 export interface NetworkWish {
@@ -88,11 +88,9 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
   const bridge = `ek${instance}`.slice(0, 15);
   const leaseDir = join(dir, 'leases');
   const subnetFile = join(dir, 'subnet');
-  /** One change of a task's network at a time. */
-  const underWay = new Map<TaskId, Promise<unknown>>();
   /** How often it could not be taken away. */
   const tries = new Map<TaskId, number>();
-  const changes = createSlots(MAX_CHANGES);
+  const turns = createTaskTurns(MAX_CHANGES);
   let isSwept = false;
   /** The bridge is made or taken away: whoever needs it waits. */
   let bridgeChange: Promise<unknown> = Promise.resolve();
@@ -188,13 +186,13 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
 
   /** Somebody may have emptied the machine's rules: what is missing is set again, and no task learns of it. */
   async function mend(): Promise<void> {
-    const whole = records.all().filter((record) => record.bootId === bootId && !underWay.has(record.taskId) && isComplete(record));
+    const whole = records.all().filter((record) => record.bootId === bootId && !turns.has(record.taskId) && isComplete(record));
     const kept = keptSubnet();
     if (kept !== null && whole.some(isOnBridge)) await inTurn(() => machine.makeBridge(bridge, kept));
     const mapped = whole.filter(({ ports }) => ports.length > 0);
     if (mapped.length === 0) return;
     const there = await machine.containersWithPorts();
-    for (const { taskId } of mapped.filter(({ containerId }) => !there.has(containerId))) await alone(taskId, () => leadPorts(taskId));
+    for (const { taskId } of mapped.filter(({ containerId }) => !there.has(containerId))) await turns.run(taskId, () => leadPorts(taskId));
   }
 
   async function leadPorts(taskId: TaskId): Promise<void> {
@@ -287,19 +285,6 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
     for (const name of lost) await machine.removeNamespace(name);
   }
 
-  // --- one at a time for each task
-
-  function alone<T>(taskId: TaskId, change: () => Promise<T>): Promise<T> {
-    const inSlot = (): Promise<T> => changes.run(new AbortController().signal, change);
-    const turn = (underWay.get(taskId) ?? Promise.resolve()).then(inSlot, inSlot);
-    underWay.set(taskId, turn);
-    const over = (): void => {
-      if (underWay.get(taskId) === turn) underWay.delete(taskId);
-    };
-    turn.then(over, over);
-    return turn;
-  }
-
   async function detach(taskId: TaskId): Promise<void> {
     const record = records.get(taskId);
     if (record === null) return;
@@ -317,8 +302,8 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
   };
 
   return {
-    attach: (wish) => alone(wish.taskId, () => attach(wish)),
-    detach: (taskId) => alone(taskId, () => detach(taskId)),
+    attach: (wish) => turns.run(wish.taskId, () => attach(wish)),
+    detach: (taskId) => turns.run(taskId, () => detach(taskId)),
     find: (taskId) => {
       const record = records.get(taskId);
       return record === null ? null : networkOf(record);
@@ -326,9 +311,9 @@ export function createTaskNetworks(options: TaskNetworkOptions): TaskNetworks {
     async sweep(known) {
       if (!isSwept) await sweepNamespaces();
       isSwept = true;
-      const left = records.all().filter(({ taskId }) => !known.has(taskId) && !underWay.has(taskId));
+      const left = records.all().filter(({ taskId }) => !known.has(taskId) && !turns.has(taskId));
       const taken = left.map(({ taskId }) =>
-        alone(taskId, () => detach(taskId)).catch((error: unknown) => log.warn('network-left', { taskId, why: reasonOf(error) })),
+        turns.run(taskId, () => detach(taskId)).catch((error: unknown) => log.warn('network-left', { taskId, why: reasonOf(error) })),
       );
       await Promise.all(taken);
       await mend();
