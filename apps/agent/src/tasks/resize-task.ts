@@ -7,6 +7,7 @@
  * which changes nothing where it was done. The outcome is in the data of every status from then on; the first one is sent until
  * it is acknowledged. A change that is refused leaves the task as it was. Of two orders the one with the higher revision counts.
  */
+import type { ResizeResult } from '@ekiden/isolation';
 import { decodeStatusData, type ResizeReport } from '@ekiden/mesos';
 import { describeSize, largerSize, type TaskId, type TaskSize } from '@ekiden/model';
 import type { AgentPorts, TaskRecord } from '../agent-ports.js';
@@ -55,22 +56,29 @@ export class Resizer {
 
   /** The agent before this one may have died in the middle of it. */
   recover(task: LiveTask): void {
-    const { resize, kill } = task.record;
-    if (resize?.outcome === null && kill === null) void this.carryOut(task);
+    const asked = this.due(task);
+    if (asked === null || task.record.kill !== null) return;
+    // At once where the runtime can: then the registration says what is in force.
+    const outcome = this.apply(task, asked.to);
+    if ('then' in outcome) void this.carryOut(task, outcome);
+    else this.settle(task, asked, outcome);
   }
 
   /** One at a time for a task: orders that come meanwhile are looked at in its turn, and of those only the newest is done. */
-  private async carryOut(task: LiveTask): Promise<void> {
+  private async carryOut(task: LiveTask, begun: Promise<Outcome> | null = null): Promise<void> {
     if (this.underWay.has(task.taskId)) return;
     this.underWay.add(task.taskId);
     try {
+      const first = begun === null ? null : this.due(task);
+      if (first !== null && begun !== null) this.settle(task, first, await begun);
       for (let asked = this.due(task); asked !== null; asked = this.due(task)) {
         const refused = await task.saveNow().then(
           () => null,
           (error: unknown) => `it could not be written down: ${String(error)}`,
         );
         if (this.due(task)?.revision !== asked.revision) continue; // Overtaken before anything was done, or the task has ended.
-        this.settle(task, asked, refused === null ? await this.apply(task, asked.to) : { refused });
+        const outcome = refused === null ? this.apply(task, asked.to) : { refused };
+        this.settle(task, asked, 'then' in outcome ? await outcome : outcome);
       }
     } finally {
       this.underWay.delete(task.taskId);
@@ -83,13 +91,14 @@ export class Resizer {
     return stage === 'running' && resize?.outcome === null ? resize : null;
   }
 
-  private async apply(task: LiveTask, size: TaskSize): Promise<Outcome> {
+  /** At once where the runtime can. */
+  private apply(task: LiveTask, size: TaskSize): Outcome | Promise<Outcome> {
     const { runtime } = this.ports;
     const limits = limitsOfSize(task.plan.limits, size);
     if (limits.kind === 'refused') return { refused: limits.why };
     if (runtime.resize === undefined) return { refused: `the \`${runtime.name}\` runtime cannot change the size of a running task` };
-    const result = await runtime.resize(task.taskId, limits.limits);
-    return { refused: result.kind === 'resized' ? null : result.reason };
+    const result = runtime.resize(task.taskId, limits.limits);
+    return 'then' in result ? result.then(outcomeOf) : outcomeOf(result);
   }
 
   private settle(task: LiveTask, { revision, to, from }: Resize, outcome: Outcome): void {
@@ -112,6 +121,8 @@ export class Resizer {
     this.told(task, refused === null ? `resized in place: ${size}` : `not resized, it keeps ${size}: ${refused}`);
   }
 }
+
+const outcomeOf = (result: ResizeResult): Outcome => ({ refused: result.kind === 'resized' ? null : result.reason });
 
 /** What its groups are limited to now. */
 function inForce({ resize, task }: TaskRecord): TaskSize {
