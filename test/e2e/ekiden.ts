@@ -151,9 +151,10 @@ export class Ekiden {
     return (await this.get(`/v2/apps/${id}/tasks`)).body.tasks;
   }
 
-  /** Processes on this machine whose environment names a task of ours (the task and what it started); of containers, anybody's. */
+  /** Processes on this machine whose environment names a task of ours: the task and what it started. */
   taskProcesses(): { pid: number; taskId: string }[] {
-    return namedProcesses().flatMap(({ pid, taskId, sandbox }) => (sandbox.startsWith(this.dataDir) || sandbox === CONTAINER_SANDBOX ? [{ pid, taskId }] : []));
+    const isOurs = (pid: number, sandbox: string): boolean => (sandbox === CONTAINER_SANDBOX ? mountedSandbox(pid) : sandbox).includes(this.dataDir);
+    return namedProcesses().flatMap(({ pid, taskId, sandbox }) => (isOurs(pid, sandbox) ? [{ pid, taskId }] : []));
   }
 
   /** All that runs for this data directory, whoever started it: parts, Postgres, supervisors, tasks and what they forked. */
@@ -346,6 +347,16 @@ function namedProcesses(): { pid: number; taskId: string; sandbox: string }[] {
     const { MESOS_TASK_ID: taskId, MESOS_SANDBOX: sandbox } = environmentOf(pid) ?? {};
     return taskId !== undefined && sandbox !== undefined ? [{ pid, taskId, sandbox }] : [];
   });
+}
+
+/** Where a container's sandbox is on the machine; empty: it has ended. */
+function mountedSandbox(pid: number): string {
+  try {
+    const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n');
+    return mounts.map((line) => line.split(' ')).find(([, , , , at]) => at === CONTAINER_SANDBOX)?.[3] ?? '';
+  } catch {
+    return '';
+  }
 }
 
 function environmentOf(pid: number): Record<string, string> | null {

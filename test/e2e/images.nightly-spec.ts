@@ -15,6 +15,10 @@ jest.setTimeout(180_000);
 const MIB = 1024 * 1024;
 /** One failure is enough: the next launch is minutes away. */
 const SMALL = { cpus: 0.05, mem: 32, backoffSeconds: 300 };
+/** Of each agent that runs images. */
+const AGENT_CPUS = '2';
+/** No three of them fit on one agent. */
+const LARGE = { ...SMALL, cpus: 0.8 };
 const SERVE = 'echo "hello $GREETING from $MESOS_SANDBOX" >/tmp/index.html; exec httpd -f -p $HOST:$PORT0 -h /tmp';
 const CHECKED = { healthChecks: [{ protocol: 'HTTP', path: '/index.html', portIndex: 0, intervalSeconds: 1, gracePeriodSeconds: 60 }] };
 
@@ -26,11 +30,20 @@ let shared: string;
 beforeAll(async () => {
   registry = await startRegistry();
   image = registry.push('busybox:v1', ['--config.env', 'GREETING=image', '--config.entrypoint', '/bin/sh', '--config.entrypoint', '-c', '--config.cmd', SERVE]);
-  ekiden = await Ekiden.start();
+  ekiden = await Ekiden.start({ args: ['--agent-cpus', AGENT_CPUS] });
   shared = join(ekiden.dataDir, 'shared');
   mkdirSync(shared);
   writeFileSync(join(shared, 'index.html'), 'from the machine\n');
-  await joinAgent(ekiden, 'open', join(ekiden.dataDir, 'open'), ['--allow-volumes', shared, '--disk-policy', 'kill', '--disk-check-ms', '200']);
+  await joinAgent(ekiden, 'open', join(ekiden.dataDir, 'open'), [
+    '--cpus',
+    AGENT_CPUS,
+    '--allow-volumes',
+    shared,
+    '--disk-policy',
+    'kill',
+    '--disk-check-ms',
+    '200',
+  ]);
   await joinAgent(ekiden, 'bare', join(ekiden.dataDir, 'bare'), ['--runtime', 'process', '--image-runtime', 'oci']);
 });
 afterAll(async () => {
@@ -139,7 +152,7 @@ it('runs one image in all tasks of a version, wherever they come up and whatever
     return [body.digest, ...body.tasks.map(({ digest }: { digest: string }) => digest)];
   };
   const app = {
-    ...SMALL,
+    ...LARGE,
     ...docker(push('old')),
     ...CHECKED,
     constraints: [['test', 'UNLIKE', 'bare']],
