@@ -146,6 +146,22 @@ describe('EKIDEN_RESIZE', () => {
     expect(books(cluster).held).toBe('2/2048');
   });
 
+  it('hears an outcome once more from an agent that died before it was written down, and counts the larger of both until then', async () => {
+    const cluster = await aCluster();
+    const { scheduler, agent } = cluster;
+    const begun = agent.tasks;
+    resize(scheduler, agent, 1, [0.5, 512]);
+    const outcome = { revision: 1, cpusMilli: 500, memMib: 512, refused: null };
+    running(agent, scheduler, someResources(0.5, 512), outcome);
+    expect(books(cluster).held).toBe('0.5/512');
+    agent.disconnect();
+    agent.tasks = begun;
+    await agent.register();
+    expect(books(cluster).held).toBe('1/1024');
+    running(agent, scheduler, someResources(0.5, 512), outcome);
+    expect(books(cluster).held).toBe('0.5/512');
+  });
+
   it('is unknown where extensions are off', async () => {
     const { scheduler, agent } = await aCluster({ extensions: false });
     expect(resize(scheduler, agent, 1, [0.5, 512]).status).toBe(501);

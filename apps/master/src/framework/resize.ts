@@ -108,8 +108,8 @@ export function learnOutcome(core: Core, task: Task, status: TaskStatus | null):
 /** A registration says what the task may use: all that counts, but for what its agent has not been told yet. Sizes of agents that cannot change them stay. */
 export function learnResources(core: Core, agent: Agent, task: Task, resources: Resources, latest: TaskStatus | null): void {
   if (!agent.abilities.includes(AGENT_RESIZES)) return;
-  const report = reportIn(latest);
-  settle(core, task, report !== null && report.revision > task.revision ? report : { revision: task.revision }, resources);
+  // An agent that died before it had written an outcome down does not know it any more, and will tell it again.
+  settle(core, task, { revision: reportIn(latest)?.revision ?? 0 }, resources);
 }
 
 function settle(core: Core, task: Task, { revision }: Pick<ResizeReport, 'revision'>, resources: Resources): void {
