@@ -64,6 +64,21 @@ it.each(Array.from({ length: 20 }, (_, index) => index))('is taken away by the n
   expect(breachesAtRest(world)).toEqual([]);
 });
 
+it('leaves no timer of a kill behind whose task ended while the kill was being written down', async () => {
+  const world = await World.start(1, 1);
+  await world.put(WEB, { ...BRIDGED, instances: 1 });
+  await world.converged();
+  const { machine } = only(world);
+  const [process] = world.processes();
+  const id = process?.taskId ?? ('' as TaskId);
+  machine.disk.syncMs = () => 4; // Longer than its end takes to be heard, not as long as its network to be taken away.
+  await world.put(WEB, { instances: 0 }, true);
+  await world.clock.until('the kill', () => only(world).agent?.task(id)?.kill != null);
+  machine.end(id, { code: 1 });
+  await world.clock.run(REST_MS);
+  expect(breachesAtRest(world)).toEqual([]);
+});
+
 it('is gone with a boot of its machine', async () => {
   const world = await World.start(1, 1);
   await world.put(WEB, BRIDGED);

@@ -40,7 +40,7 @@ const members = () => spec.members.map(({ launch }) => launch);
 const podsOf = ({ runtime }: RealTasks): Pods => createPods({ runtime, networks: null, log });
 const log: Log = { ...silentLog, warn: (event) => void warnings.push(event) };
 
-/** The first is up once its file is there. */
+/** Those that say so are up once their file is there. */
 function pod(...lines: readonly string[]): PodSpec {
   const [sandbox, runDir] = [join(world.dir, 'pod-sandbox'), join(world.dir, 'pod-run')];
   mkdirSync(sandbox);
@@ -68,7 +68,8 @@ function fill(): void {
 
 async function upAndFull(...lines: readonly string[]): Promise<void> {
   expect(await pods.launch(pod(...lines))).toEqual({ kind: 'started' });
-  await until('the first member to be up', () => existsSync(join(members()[0]?.sandbox ?? '', 'up')));
+  const telling = members().filter((_, index) => lines[index]?.includes('touch up'));
+  await until('the members to be up', () => telling.every(({ sandbox }) => existsSync(join(sandbox, 'up'))));
   fill();
 }
 
