@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { probeEngine } from '../src/index.js';
+import { engineClient, openEngineImages, probeEngine, type EngineImage } from '../src/index.js';
 import { groupTree, removeTree } from '../src/cgroup-driver.js';
 import { listProcesses, readProcFile, signalProcess } from '../src/proc.js';
 import { parseCgroupMounts } from '../src/probe-runtimes.js';
@@ -18,6 +18,15 @@ const LOG_TAIL = 2_000;
 const START_TIMEOUT_MS = 60_000;
 const LOOK_AGAIN_MS = 20;
 export const TEST_IMAGE = 'ekiden-test:latest';
+
+const PULL_STALL_MS = 10_000;
+const MAX_IMAGE_BYTES = 2 ** 30;
+
+/** `TEST_IMAGE` as tasks of an engine run it. */
+export function testImageOf({ socket }: Pick<OwnEngine, 'socket'>): Promise<EngineImage> {
+  const images = openEngineImages({ client: engineClient(socket), authFile: null, stallMs: PULL_STALL_MS, maxImageBytes: MAX_IMAGE_BYTES });
+  return images.ensure({ reference: TEST_IMAGE, forcePull: false, sandbox: '/nowhere', stop: new AbortController().signal, progress: () => undefined });
+}
 
 export interface OwnEngine {
   readonly socket: string;

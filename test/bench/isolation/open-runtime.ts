@@ -5,8 +5,6 @@ import { join } from 'node:path';
 import {
   createEngineRuntime,
   createRuntime,
-  engineClient,
-  openEngineImages,
   probeContainers,
   probeEngine,
   probeRuntimes,
@@ -17,7 +15,7 @@ import {
 } from '@ekiden/isolation';
 import type { Log } from '@ekiden/model';
 import { busyboxImage } from '../../../libs/isolation/test/busybox-image.js';
-import { openOwnEngine, TEST_IMAGE } from '../../../libs/isolation/test/own-engine.js';
+import { openOwnEngine, testImageOf } from '../../../libs/isolation/test/own-engine.js';
 import { eventually } from '../../e2e/ekiden.js';
 import { descendantsOf, parentOf } from '../processes.js';
 
@@ -38,8 +36,6 @@ export interface OpenedRuntime {
 }
 
 const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-const PULL_STALL_MS = 10_000;
-const MAX_IMAGE_BYTES = 2 ** 30;
 /** Supervisors, the forker, and in a container its runtime and its init. */
 const HELPERS: ReadonlySet<string> = new Set(['sh', 'dash', 'crun', 'runc', 'init']);
 
@@ -85,9 +81,7 @@ async function openDocker(instance: string): Promise<OpenedRuntime> {
   try {
     const probed = await probeEngine([engine.socket]);
     if (probed.kind === 'missing') throw new Error(probed.reasons.join('; '));
-    const images = openEngineImages({ client: engineClient(engine.socket), authFile: null, stallMs: PULL_STALL_MS, maxImageBytes: MAX_IMAGE_BYTES });
-    const stop = new AbortController().signal;
-    const image = await images.ensure({ reference: TEST_IMAGE, forcePull: false, sandbox: '/nowhere', stop, progress: () => undefined });
+    const image = await testImageOf(engine);
     return {
       image,
       open: () => createEngineRuntime({ engine: () => probed, instance, log: silent }),

@@ -30,7 +30,7 @@ export class Killer {
 
   /** Answers at once. A task that has not been forked yet is stopped by its launch, which looks at the record. */
   kill(task: LiveTask, graceMs: number, overDisk?: string): void {
-    if (isOver(task)) return;
+    if (task.isOver) return;
     const before = task.record.kill;
     const kill = shortened(before, this.ports.clock.now(), graceMs);
     if (kill === before) return;
@@ -50,7 +50,7 @@ export class Killer {
       this.ports.log.warn('checkpoint-failed', { taskId: task.taskId, why: String(error) });
     }
     const kill = task.record.kill;
-    if (isOver(task) || !kill) return;
+    if (task.isOver || !kill) return;
     this.ports.runtime.terminate(task.taskId);
     this.timers.get(task.taskId)?.cancel();
     // At most the whole grace: the clock may have been set back since.
@@ -73,9 +73,6 @@ export class Killer {
     this.timers.delete(taskId);
   }
 }
-
-/** Nothing of it runs any more. */
-const isOver = ({ ended, releasing }: LiveTask): boolean => ended || releasing !== null;
 
 function shortened(before: TaskRecord['kill'], now: number, graceMs: number): NonNullable<TaskRecord['kill']> {
   if (!before) return { at: now, graceMs };

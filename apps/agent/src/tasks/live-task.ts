@@ -63,6 +63,11 @@ export class LiveTask {
     return this.record.stage === 'ended';
   }
 
+  /** Nothing of it runs any more; its end may still have to be told. */
+  get isOver(): boolean {
+    return this.ended || this.releasing !== null;
+  }
+
   update(change: Partial<TaskRecord>): void {
     this.record = { ...this.record, ...change };
   }

@@ -167,7 +167,7 @@ export class TaskRunner {
 
   /** The last process is gone, or none was started. Only now are the ports free, and only now is it said (decision 18). */
   ended(task: LiveTask, fact: StatusFact): void {
-    if (task.ended || task.releasing !== null || this.stopped) return;
+    if (task.isOver || this.stopped) return;
     this.killer.drop(task.taskId);
     for (const hook of this.hooks.toReversed()) hook.postStop?.(task);
     const releases = this.hooks.toReversed().flatMap((hook) => hook.release?.(task) ?? []);
@@ -245,7 +245,7 @@ export class TaskRunner {
   }
 
   private isCancelled(task: LiveTask): boolean {
-    if (this.stopped || task.ended || task.releasing !== null) return true;
+    if (this.stopped || task.isOver) return true;
     if (!task.record.kill) return false;
     this.ended(task, KILLED_DURING_LAUNCH);
     return true;

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BRIDGE_NETWORK, NO_DOCKER_OPTIONS, taskId, type TaskId } from '@ekiden/model';
-import { type EngineProgram, type OwnEngine, TEST_IMAGE, openOwnEngine } from '../../test/own-engine.js';
+import { type EngineProgram, type OwnEngine, openOwnEngine, testImageOf } from '../../test/own-engine.js';
 import { inOwnNetwork, MACHINE_ADDRESS, NEIGHBOUR } from '../../test/own-network.js';
 import { silentLog, until } from '../../test/real-tasks.js';
 import {
@@ -15,8 +15,6 @@ import {
   createEngineRuntime,
   createPods,
   createRuntime,
-  engineClient,
-  openEngineImages,
   type PodExit,
   type PodMember,
   type PodSpec,
@@ -65,14 +63,7 @@ inOwnNetwork(__filename, () => {
       const probed = await probeEngine([engine.socket]);
       if (probed.kind === 'missing') throw new Error(probed.reasons.join('; '));
       found = probed;
-      const images = openEngineImages({ client: engineClient(engine.socket), authFile: null, stallMs: 10_000, maxImageBytes: 2 ** 30 });
-      image = await images.ensure({
-        reference: TEST_IMAGE,
-        forcePull: false,
-        sandbox: '/nowhere',
-        stop: new AbortController().signal,
-        progress: () => undefined,
-      });
+      image = await testImageOf(engine);
     });
     afterAll(async () => {
       await engine.docker('network', 'rm', 'blue');

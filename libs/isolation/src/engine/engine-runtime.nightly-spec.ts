@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TaskId, taskId } from '@ekiden/model';
-import { type EngineProgram, type OwnEngine, TEST_IMAGE, openOwnEngine } from '../../test/own-engine.js';
+import { type EngineProgram, type OwnEngine, TEST_IMAGE, openOwnEngine, testImageOf } from '../../test/own-engine.js';
 import { silentLog, until } from '../../test/real-tasks.js';
 import {
   type EngineImage,
@@ -39,14 +39,7 @@ describe.each<EngineProgram>(['docker', 'podman'])('of %s', (program) => {
 
   beforeAll(async () => {
     engine = await openOwnEngine({ program });
-    const images = openEngineImages({ client: engineClient(engine.socket), authFile: null, stallMs: 10_000, maxImageBytes: 2 ** 30 });
-    image = await images.ensure({
-      reference: TEST_IMAGE,
-      forcePull: false,
-      sandbox: '/nowhere',
-      stop: new AbortController().signal,
-      progress: () => undefined,
-    });
+    image = await testImageOf(engine);
   });
   afterAll(async () => expect(await engine.end()).toEqual([]));
 
